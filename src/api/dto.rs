@@ -1,0 +1,85 @@
+//! What the API says and the command line reads: one struct for each resource.
+//!
+//! The words are those of the specification; what larder adds stands behind them. Both sides of a
+//! connection use these structs, so that no command can read what no endpoint writes.
+//! **Invariant:** serialised forms of the model exist here and nowhere else in the API; every time
+//! carries the offset of the instance's zone.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+mod archive;
+mod health;
+mod job;
+mod location;
+mod plan;
+mod run;
+
+pub use archive::{Archive, Candidate, Counts, Entry, Foreign, Kept};
+pub(super) use archive::{CONDITIONS, condition_word};
+pub use health::{ConfigHealth, Diagnostic, EffectiveConfig, Executor, Health};
+pub use job::{Job, Retention, Verdict};
+pub use location::Location;
+pub use plan::{Action, Blocked, BlockedArchive, Day, Note, Plan, SeriesName};
+pub use run::{Progress, Run};
+
+/// An instant with the offset that its zone had then; RFC 3339 on the wire, to the millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    at: Timestamp,
+    offset: Offset,
+}
+
+impl Moment {
+    /// The instant as a clock in `zone` shows it.
+    #[must_use]
+    pub fn new(at: Timestamp, zone: &TimeZone) -> Self {
+        let millis = at.as_millisecond();
+        let at = Timestamp::from_millisecond(millis).unwrap_or(at);
+        Self { at, offset: zone.to_offset(at) }
+    }
+
+    /// The instant.
+    #[must_use]
+    pub fn timestamp(&self) -> Timestamp {
+        self.at
+    }
+
+    /// `2026-05-08 03:00`, for tables.
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.offset.to_datetime(self.at).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.at.display_with_offset(self.offset).fmt(f)
+    }
+}
+
+impl FromStr for Moment {
+    type Err = jiff::Error;
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        let at: Timestamp = text.parse()?;
+        let pieces = jiff::fmt::temporal::Pieces::parse(text)?;
+        Ok(Self { at, offset: pieces.to_numeric_offset().unwrap_or(Offset::UTC) })
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,275 @@
+//! Archives, and the files beside them that are not ours.
+
+use serde::{Deserialize, Serialize};
+
+use super::Moment;
+use crate::engine::View;
+use crate::model::archive::{self as model, Condition, How, Outcome};
+use crate::model::location::Codec;
+use crate::model::observed;
+
+/// One copy of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archive {
+    /// Its identity, the same in every copy.
+    pub id: String,
+    /// Its name, unique at its location.
+    pub name: String,
+    /// The instance that made it.
+    pub origin: String,
+    /// The job that made it.
+    pub job: String,
+    /// That job's type.
+    #[serde(rename = "type")]
+    pub job_type: String,
+    /// That job's label.
+    pub label: String,
+    /// Where this copy rests.
+    pub location: String,
+    /// The file's name there.
+    pub file_name: String,
+    /// When reading started.
+    pub created_at: Moment,
+    /// Its civil day in the instance's zone.
+    pub day: String,
+    /// Bytes of content.
+    pub content_size: u64,
+    /// Bytes of the plain tar stream.
+    pub stream_size: u64,
+    /// Bytes of the file.
+    pub file_size: u64,
+    /// SHA-256 of the plain tar stream, in hex.
+    pub stream_sha256: Option<String>,
+    /// SHA-256 of the file, in hex.
+    pub sha256: Option<String>,
+    /// `none`, `gzip:LEVEL` or `zstd:LEVEL`.
+    pub codec: String,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// age recipients that can open it.
+    pub recipients: Vec<String>,
+    /// `good`, `partial` or `suspect`.
+    pub outcome: String,
+    /// Why it is suspect.
+    pub reasons: Vec<String>,
+    /// Whether it counts as good.
+    pub good: bool,
+    /// `scheduled`, `manual`, `received`, `copied` or `adopted`.
+    pub how: String,
+    /// The peer or location that it came from.
+    pub from: Option<String>,
+    /// When it was received or adopted.
+    pub received_at: Option<Moment>,
+    /// Whether somebody pinned it.
+    pub pinned: bool,
+    /// `present`, `corrupt`, `lost`, `unavailable` or `trashed`.
+    pub condition: String,
+    /// When a trashed one is unlinked.
+    pub trashed_until: Option<Moment>,
+    /// When its bytes were last compared with their hash.
+    pub verified_at: Option<Moment>,
+    /// What its members are.
+    pub counts: Counts,
+    /// A hash of the configuration that it was made with.
+    pub config_hash: Option<String>,
+    /// The git commit of that configuration.
+    pub config_commit: Option<String>,
+    /// What retention says of it, where a policy judges its series.
+    pub retention: Option<Kept>,
+}
+
+/// How many members of what kind an archive has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Regular files, hard links included.
+    pub files: u64,
+    /// Directories.
+    pub directories: u64,
+    /// Symlinks, fifos and device nodes.
+    pub others: u64,
+    /// Sockets, which tar cannot hold.
+    pub skipped_sockets: u64,
+    /// Files that changed while they were read.
+    pub changed: u64,
+    /// Files that vanished before they were read.
+    pub vanished: u64,
+    /// Files that could not be read.
+    pub unreadable: u64,
+}
+
+/// What retention says of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Whether it stays.
+    pub keep: bool,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// The day on which it would leave if every coming run succeeds; only `why` tells it.
+    #[serde(default)]
+    pub leaves_on: Option<String>,
+}
+
+/// A file that this program did not make: listed, never touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreign {
+    /// Always `true`.
+    pub foreign: bool,
+    /// Its file name.
+    pub name: String,
+    /// Where it is.
+    pub location: String,
+    /// Its size in bytes.
+    pub file_size: u64,
+    /// When it was last written.
+    pub modified_at: Moment,
+    /// Why it counts as foreign.
+    pub note: Option<String>,
+}
+
+/// An entry of the list of archives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Entry {
+    /// One of the catalogue.
+    Archive(Box<Archive>),
+    /// Another file.
+    Foreign(Foreign),
+}
+
+/// An archive that a name could mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Its identity.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Who made it.
+    pub origin: String,
+    /// Where the copy rests.
+    pub location: String,
+}
+
+impl From<&model::Archive> for Candidate {
+    fn from(archive: &model::Archive) -> Self {
+        Self {
+            id: archive.id.to_string(),
+            name: archive.name.to_string(),
+            origin: archive.origin.to_string(),
+            location: archive.location.to_string(),
+        }
+    }
+}
+
+impl From<&model::MemberCounts> for Counts {
+    fn from(counts: &model::MemberCounts) -> Self {
+        Self {
+            files: counts.files,
+            directories: counts.directories,
+            others: counts.others,
+            skipped_sockets: counts.skipped_sockets,
+            changed: counts.changed,
+            vanished: counts.vanished,
+            unreadable: counts.unreadable,
+        }
+    }
+}
+
+/// A codec as the configuration writes it.
+pub(super) fn codec_word(codec: Codec) -> String {
+    match codec {
+        Codec::None => "none".to_owned(),
+        Codec::Gzip(level) => format!("gzip:{level}"),
+        Codec::Zstd(level) => format!("zstd:{level}"),
+    }
+}
+
+/// What a list can be narrowed to.
+pub(in crate::api) const CONDITIONS: [&str; 6] =
+    ["present", "corrupt", "lost", "unavailable", "trashed", "foreign"];
+
+/// The word for a condition.
+pub(in crate::api) fn condition_word(condition: &Condition) -> &'static str {
+    match condition {
+        Condition::Present => "present",
+        Condition::Corrupt => "corrupt",
+        Condition::Lost => "lost",
+        Condition::Unavailable => "unavailable",
+        Condition::Trashed { .. } => "trashed",
+    }
+}
+
+impl Archive {
+    /// The archive, with times in the view's zone.
+    #[must_use]
+    pub fn new(view: &View, archive: &model::Archive, retention: Option<Kept>) -> Self {
+        let zone = view.at.time_zone();
+        let encrypted = !archive.recipients.is_empty();
+        let (outcome, reasons) = match &archive.outcome {
+            Outcome::Good => ("good", Vec::new()),
+            Outcome::Partial => ("partial", Vec::new()),
+            Outcome::Suspect(reason) => ("suspect", vec![reason.clone()]),
+        };
+        let (how, from) = match &archive.how {
+            How::Scheduled => ("scheduled", None),
+            How::Manual => ("manual", None),
+            How::Received { from } => ("received", Some(from.to_string())),
+            How::Copied { from } => ("copied", Some(from.to_string())),
+            How::Adopted => ("adopted", None),
+        };
+        let trashed_until = match archive.condition {
+            Condition::Trashed { until } => Some(Moment::new(until, zone)),
+            Condition::Present | Condition::Corrupt | Condition::Lost | Condition::Unavailable => {
+                None
+            }
+        };
+        Self {
+            id: archive.id.to_string(),
+            name: archive.name.to_string(),
+            origin: archive.origin.to_string(),
+            job: archive.job.to_string(),
+            job_type: archive.job_type.word().to_owned(),
+            label: archive.label.to_string(),
+            location: archive.location.to_string(),
+            file_name: format!("{}{}", archive.name, archive.codec.extension(encrypted)),
+            created_at: Moment::new(archive.created_at, zone),
+            day: archive.day.to_string(),
+            content_size: archive.content_size,
+            stream_size: archive.stream_size,
+            file_size: archive.file_size,
+            stream_sha256: archive.stream_sha256.map(|hash| hash.to_string()),
+            sha256: archive.file_sha256.map(|hash| hash.to_string()),
+            codec: codec_word(archive.codec),
+            encrypted,
+            recipients: archive.recipients.clone(),
+            outcome: outcome.to_owned(),
+            reasons,
+            good: archive.is_good(),
+            how: how.to_owned(),
+            from,
+            received_at: archive.received_at.map(|at| Moment::new(at, zone)),
+            pinned: archive.pinned,
+            condition: condition_word(&archive.condition).to_owned(),
+            trashed_until,
+            verified_at: archive.verified_at.map(|at| Moment::new(at, zone)),
+            counts: Counts::from(&archive.counts),
+            config_hash: archive.config_hash.clone(),
+            config_commit: archive.config_commit.clone(),
+            retention,
+        }
+    }
+}
+
+impl Foreign {
+    /// The file, with its time in the view's zone.
+    #[must_use]
+    pub fn new(view: &View, foreign: &observed::Foreign) -> Self {
+        Self {
+            foreign: true,
+            name: foreign.file_name.clone(),
+            location: foreign.location.to_string(),
+            file_size: foreign.size,
+            modified_at: Moment::new(foreign.modified, view.at.time_zone()),
+            note: foreign.note.clone(),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Jobs, with their verdicts.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Moment, Run};
+use crate::engine::View;
+use crate::model::job::{self as model, JobSource};
+use crate::model::retention::{Mode, Policy};
+use crate::status::{self, JobVerdict};
+
+/// A job as the configuration has it, and how it fares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// The job's name: it is its identity.
+    pub id: String,
+    /// The same.
+    pub name: String,
+    /// `custom_dir`, `mysql`, `postgresql`, `ynh_app` or `ynh_system`.
+    #[serde(rename = "type")]
+    pub job_type: String,
+    /// The job's effective table, secrets as references.
+    pub config: Value,
+    /// The schedule as written.
+    pub cron_expr: String,
+    /// `count`, `daily` or `gfs`.
+    pub retention_mode: String,
+    /// The number of `count` and `daily`; `null` for `gfs`.
+    pub retention_value: Option<u32>,
+    /// Whether it runs at all.
+    pub enabled: bool,
+    /// `ynh_app`: whether large data is left out.
+    pub core_only: bool,
+    /// When this instance first knew the job.
+    pub created_at: Option<Moment>,
+    /// When its definition last changed, where that is known.
+    pub updated_at: Option<Moment>,
+
+    /// The middle part of its archives' names.
+    pub label: String,
+    /// Where its archives are made.
+    pub location: String,
+    /// Where copies go.
+    pub send_to: Vec<String>,
+    /// The whole policy.
+    pub retention: Retention,
+    /// The schedule in words.
+    pub schedule: String,
+    /// Where it is written: `FILE:LINE:COLUMN`.
+    pub place: String,
+    /// `present`, or `absent` for a job that was ended.
+    pub state: String,
+    /// The first instant strictly after now that its schedule names.
+    pub next_scheduled: Option<Moment>,
+    /// When it will really run: at once when it is overdue.
+    pub next_run: Option<Moment>,
+    /// Its newest backup run.
+    pub last_run: Option<Run>,
+    /// How well it is protected.
+    pub verdict: Option<Verdict>,
+}
+
+/// A policy in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// `count`, `daily` or `gfs`.
+    pub mode: String,
+    /// The number of `count` and `daily`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<u32>,
+    /// `gfs`: non-empty days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daily: Option<u32>,
+    /// `gfs`: non-empty weeks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weekly: Option<u32>,
+    /// `gfs`: non-empty months.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monthly: Option<u32>,
+    /// `gfs`: non-empty years.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yearly: Option<u32>,
+    /// The floor.
+    pub min_days: u32,
+}
+
+/// How well a job is protected: an entry of `/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The job.
+    pub job: String,
+    /// `protected`, `at_risk` or `unprotected`.
+    pub verdict: String,
+    /// Why, one line each.
+    pub reasons: Vec<String>,
+    /// Whether its newest good archive is older than its goal.
+    pub overdue: bool,
+    /// The first instant strictly after now that its schedule names.
+    pub next_scheduled: Option<Moment>,
+    /// When it will really run.
+    pub next_run: Option<Moment>,
+    /// When a run last succeeded, or when its newest good archive was made.
+    pub last_success: Option<Moment>,
+    /// Places that hold a good copy which is young enough.
+    pub copies: Vec<String>,
+    /// Those of them that are off-site.
+    pub offsite: Vec<String>,
+}
+
+impl From<&Policy> for Retention {
+    fn from(policy: &Policy) -> Self {
+        let empty = Self {
+            mode: String::new(),
+            value: None,
+            daily: None,
+            weekly: None,
+            monthly: None,
+            yearly: None,
+            min_days: policy.min_days,
+        };
+        match policy.mode {
+            Mode::Count(value) => Self { mode: "count".to_owned(), value: Some(value), ..empty },
+            Mode::Daily(value) => Self { mode: "daily".to_owned(), value: Some(value), ..empty },
+            Mode::Gfs { daily, weekly, monthly, yearly } => Self {
+                mode: "gfs".to_owned(),
+                daily: Some(daily),
+                weekly: Some(weekly),
+                monthly: Some(monthly),
+                yearly: Some(yearly),
+                ..empty
+            },
+        }
+    }
+}
+
+/// The word for a verdict.
+fn verdict_word(verdict: status::Verdict) -> &'static str {
+    match verdict {
+        status::Verdict::Protected => "protected",
+        status::Verdict::AtRisk => "at_risk",
+        status::Verdict::Unprotected => "unprotected",
+    }
+}
+
+impl Verdict {
+    /// The verdict, with times in the view's zone.
+    #[must_use]
+    pub fn new(view: &View, verdict: &JobVerdict) -> Self {
+        let zone = view.at.time_zone();
+        let moment = |at: Option<jiff::Timestamp>| at.map(|at| Moment::new(at, zone));
+        Self {
+            job: verdict.job.to_string(),
+            verdict: verdict_word(verdict.verdict).to_owned(),
+            reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
+            overdue: verdict.overdue,
+            next_scheduled: moment(verdict.next_scheduled),
+            next_run: moment(verdict.next_run),
+            last_success: moment(verdict.last_success),
+            copies: verdict.copies.iter().map(ToString::to_string).collect(),
+            offsite: verdict.offsite.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// 0 for protected, 1 for at risk, 2 for unprotected.
+    #[must_use]
+    pub fn severity(&self) -> u8 {
+        match self.verdict.as_str() {
+            "protected" => 0,
+            "at_risk" => 1,
+            _ => 2,
+        }
+    }
+}
+
+impl Job {
+    /// The job with its verdict in `verdicts` and its newest backup run.
+    #[must_use]
+    pub fn new(
+        view: &View,
+        job: &model::Job,
+        verdicts: &[JobVerdict],
+        last_run: Option<Run>,
+    ) -> Self {
+        let zone = view.at.time_zone();
+        let retention = Retention::from(&job.retention);
+        let verdict = verdicts.iter().find(|verdict| verdict.job == job.name);
+        let verdict = verdict.map(|verdict| Verdict::new(view, verdict));
+        let core_only = match &job.source {
+            JobSource::YnhApp { core_only, .. } => *core_only,
+            JobSource::CustomDir(_)
+            | JobSource::Mysql(_)
+            | JobSource::Postgresql(_)
+            | JobSource::YnhSystem { .. } => false,
+        };
+        let first_seen = view.observed.jobs.get(&job.name).map(|facts| facts.first_seen);
+        Self {
+            id: job.name.to_string(),
+            name: job.name.to_string(),
+            job_type: job.source.job_type().word().to_owned(),
+            config: serde_json::from_str(&job.effective_json).unwrap_or(Value::Null),
+            cron_expr: job.schedule.text().to_owned(),
+            retention_mode: retention.mode.clone(),
+            retention_value: retention.value,
+            enabled: job.enabled,
+            core_only,
+            created_at: first_seen.map(|at| Moment::new(at, zone)),
+            updated_at: None,
+            label: job.label.to_string(),
+            location: job.location.to_string(),
+            send_to: job.send_to.iter().map(|send| send.to.to_string()).collect(),
+            retention,
+            schedule: job.schedule.in_words(),
+            place: job.place.to_string(),
+            state: if job.ended.is_some() { "absent" } else { "present" }.to_owned(),
+            next_scheduled: verdict.as_ref().and_then(|verdict| verdict.next_scheduled),
+            next_run: verdict.as_ref().and_then(|verdict| verdict.next_run),
+            last_run,
+            verdict,
+        }
+    }
+}

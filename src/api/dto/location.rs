@@ -1,0 +1,94 @@
+//! Locations.
+
+use serde::{Deserialize, Serialize};
+
+use super::archive::codec_word;
+use crate::engine::View;
+use crate::model::location as model;
+use crate::model::observed::LocationState;
+
+/// A place of this host where archives rest.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Location {
+    /// Its name.
+    pub name: String,
+    /// `folder`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The folder.
+    pub path: String,
+    /// `none`, `gzip:LEVEL` or `zstd:LEVEL`.
+    pub compress: String,
+    /// Whether what is made here is encrypted.
+    pub encrypted: bool,
+    /// Whether its absence is expected.
+    pub removable: bool,
+    /// Whether it must lie on a mounted file system.
+    pub require_mount: bool,
+    /// Whether it counts as off-site.
+    pub offsite: bool,
+    /// Free space that a run must leave, in bytes.
+    pub min_free: u64,
+    /// `available`, `unavailable`, `suspect`, or `unknown` before anybody looked.
+    pub state: String,
+    /// Why it cannot be used.
+    pub reason: Option<String>,
+    /// Bytes free.
+    pub free: Option<u64>,
+    /// Bytes in all.
+    pub total: Option<u64>,
+    /// Archives of the catalogue that rest here, without those in the trash.
+    pub archives: u64,
+    /// Bytes of their files.
+    pub size: u64,
+    /// Archives in its trash.
+    pub trashed: u64,
+    /// Files that are not ours.
+    pub foreign: u64,
+    /// Where it is written: `FILE:LINE:COLUMN`.
+    pub place: String,
+}
+
+impl Location {
+    /// The location, as the view has it.
+    #[must_use]
+    pub fn new(view: &View, location: &model::Location) -> Self {
+        let (state, reason, free, total) = match view.observed.locations.get(&location.name) {
+            None => ("unknown", None, None, None),
+            Some(LocationState::Available { free, total }) => {
+                ("available", None, Some(*free), Some(*total))
+            }
+            Some(LocationState::Unavailable(reason)) => {
+                ("unavailable", Some(reason.clone()), None, None)
+            }
+            Some(LocationState::Suspect(reason)) => ("suspect", Some(reason.clone()), None, None),
+        };
+        let here = view.observed.archives.iter().filter(|a| a.location == location.name);
+        let trashed = |a: &&crate::model::archive::Archive| {
+            matches!(a.condition, crate::model::archive::Condition::Trashed { .. })
+        };
+        let (gone, there): (Vec<_>, Vec<_>) = here.partition(trashed);
+        let foreign = view.observed.foreign.iter().filter(|f| f.location == location.name).count();
+        Self {
+            name: location.name.to_string(),
+            kind: "folder".to_owned(),
+            path: location.path.display().to_string(),
+            compress: codec_word(location.codec),
+            encrypted: !location.encrypt_to.is_empty(),
+            removable: location.removable,
+            require_mount: location.require_mount,
+            offsite: location.offsite,
+            min_free: location.min_free.0,
+            state: state.to_owned(),
+            reason,
+            free,
+            total,
+            archives: there.len() as u64,
+            size: there.iter().map(|archive| archive.file_size).sum(),
+            trashed: gone.len() as u64,
+            foreign: foreign as u64,
+            place: location.place.to_string(),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The plan: what will be done, and what waits for approval.
+
+use serde::{Deserialize, Serialize};
+
+use super::Moment;
+use super::run::{cause_word, in_words};
+use crate::engine::View;
+use crate::model::archive::Series;
+use crate::reconcile::{self as model, Weight};
+
+/// What will be done, and what is held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The moment that it was made for.
+    pub at: Moment,
+    /// What to give to `larder approve`; `null` when nothing waits for approval.
+    pub hash: Option<String>,
+    /// Runs to queue now.
+    pub actions: Vec<Action>,
+    /// Deletions that wait for approval.
+    pub blocked: Vec<Blocked>,
+    /// What a person should know.
+    pub notes: Vec<Note>,
+    /// When to look again although nothing happened.
+    pub wake_at: Option<Moment>,
+    /// The plan as text, as `larder plan` prints it.
+    pub text: String,
+    /// With `days`: what each coming day would bring if every run succeeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<Day>,
+}
+
+/// A run to queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// `backup`, `expire`, `empty-trash`, `verify`, `send` or `adopt`.
+    pub kind: String,
+    /// The job that it is done for.
+    pub job: Option<String>,
+    /// What it does, in words.
+    pub what: String,
+    /// `due`, `first`, `manual` or `reconcile`.
+    pub cause: String,
+    /// Why, one line each.
+    pub reasons: Vec<String>,
+    /// Bytes that it will need.
+    pub needs_bytes: u64,
+    /// Bytes that it will free.
+    pub frees_bytes: u64,
+}
+
+/// What retention judges as one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesName {
+    /// Who made its archives.
+    pub origin: String,
+    /// Which job made them.
+    pub job: String,
+    /// Where they rest.
+    pub location: String,
+}
+
+/// Deletions of one series that wait for approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// The series.
+    pub series: SeriesName,
+    /// What to give to `larder approve` for this series alone.
+    pub hash: String,
+    /// Why it waits.
+    pub reason: String,
+    /// Bytes that approval would free.
+    pub frees_bytes: u64,
+    /// Exactly what would be deleted, oldest first.
+    pub archives: Vec<BlockedArchive>,
+}
+
+/// An archive that approval would delete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockedArchive {
+    /// Its identity.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Why it would go.
+    pub reason: String,
+}
+
+/// Something a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// `problem` or `remark`.
+    pub weight: String,
+    /// The job that it is about.
+    pub job: Option<String>,
+    /// One line.
+    pub text: String,
+}
+
+/// What a coming day would bring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// The day.
+    pub day: String,
+    /// Archives that would be made, as `JOB at LOCATION`.
+    pub made: Vec<String>,
+    /// Archives that would be copied, as `NAME to LOCATION`.
+    pub copied: Vec<String>,
+    /// Archives that would expire, as `NAME at LOCATION`.
+    pub expired: Vec<String>,
+    /// Series whose deletions would wait for approval.
+    pub blocked: Vec<String>,
+}
+
+impl From<&Series> for SeriesName {
+    fn from(series: &Series) -> Self {
+        Self {
+            origin: series.origin.to_string(),
+            job: series.job.to_string(),
+            location: series.location.to_string(),
+        }
+    }
+}
+
+impl From<&model::Blocked> for Blocked {
+    fn from(blocked: &model::Blocked) -> Self {
+        let archives = blocked.archives.iter().map(|(id, name, reason)| BlockedArchive {
+            id: id.to_string(),
+            name: name.to_string(),
+            reason: reason.clone(),
+        });
+        Self {
+            series: SeriesName::from(&blocked.series),
+            hash: blocked.hash.clone(),
+            reason: blocked.reason.clone(),
+            frees_bytes: blocked.frees,
+            archives: archives.collect(),
+        }
+    }
+}
+
+impl From<&model::Day> for Day {
+    fn from(day: &model::Day) -> Self {
+        let made = day.made.iter().map(|(job, place)| format!("{job} at {place}"));
+        let copied = day.copied.iter().map(|(name, place)| format!("{name} to {place}"));
+        let expired = day.expired.iter().map(|(name, place)| format!("{name} at {place}"));
+        Self {
+            day: day.date.to_string(),
+            made: made.collect(),
+            copied: copied.collect(),
+            expired: expired.collect(),
+            blocked: day.blocked.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<&model::Note> for Note {
+    fn from(note: &model::Note) -> Self {
+        let weight = match note.weight {
+            Weight::Problem => "problem",
+            Weight::Remark => "remark",
+        };
+        Self {
+            weight: weight.to_owned(),
+            job: note.job.as_ref().map(ToString::to_string),
+            text: note.text.clone(),
+        }
+    }
+}
+
+impl Plan {
+    /// The plan, with names from the view's catalogue.
+    #[must_use]
+    pub fn new(view: &View, plan: &model::Plan) -> Self {
+        let zone = plan.at.time_zone();
+        let actions = plan.actions.iter().map(|action| Action {
+            kind: action.work.word().to_owned(),
+            job: action.work.job().map(ToString::to_string),
+            what: in_words(view, &action.work),
+            cause: cause_word(&action.cause).to_owned(),
+            reasons: action.reasons.clone(),
+            needs_bytes: action.needs,
+            frees_bytes: action.frees,
+        });
+        Self {
+            at: Moment::new(plan.at.timestamp(), zone),
+            hash: plan.deletions_hash(),
+            actions: actions.collect(),
+            blocked: plan.blocked.iter().map(Blocked::from).collect(),
+            notes: plan.notes.iter().map(Note::from).collect(),
+            wake_at: plan.wake_at.map(|at| Moment::new(at, zone)),
+            text: plan.to_string(),
+            days: Vec::new(),
+        }
+    }
+}

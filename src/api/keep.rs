@@ -1,0 +1,37 @@
+//! What retention says of each archive, for lists and for `why`.
+
+use std::collections::BTreeMap;
+
+use super::dto::Kept;
+use crate::engine::View;
+use crate::model::archive::{Archive, ArchiveId, Condition};
+use crate::model::name::PlaceName;
+use crate::reconcile::simulate;
+
+/// What retention says, by copy; nothing for what is in the trash.
+pub(super) fn verdicts(view: &View) -> BTreeMap<(ArchiveId, PlaceName), Kept> {
+    let passes = view.plan.passes.iter();
+    let verdicts = passes.flat_map(|pass| {
+        pass.verdicts.iter().map(|verdict| {
+            let mut reasons: Vec<String> =
+                verdict.reasons.iter().map(ToString::to_string).collect();
+            reasons.extend(pass.orphaned().map(|reason| format!("orphaned: {reason}")));
+            let kept = Kept { keep: verdict.keep, reasons, leaves_on: None };
+            ((verdict.id, pass.series.location.clone()), kept)
+        })
+    });
+    verdicts.collect()
+}
+
+/// What keeps one archive, and when it would leave.
+pub(super) fn why(view: &View, archive: &Archive) -> Option<Kept> {
+    let (desired, observed) = (&view.desired, &view.observed);
+    let why = simulate::why(desired, observed, archive.id, &archive.location, &view.at)?;
+    let mut reasons = why.reasons;
+    if let (crate::reconcile::expiry::Ruling::Orphaned(reason), false) =
+        (&why.ruling, matches!(archive.condition, Condition::Trashed { .. }))
+    {
+        reasons.push(format!("orphaned: {reason}"));
+    }
+    Some(Kept { keep: why.keep, reasons, leaves_on: why.leaves_on.map(|day| day.to_string()) })
+}

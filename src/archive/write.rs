@@ -1,0 +1,158 @@
+//! Writing: members of a source in, a finished file out.
+//!
+//! **Invariants:** nothing here keeps anything per member; trouble with a single file is a remark
+//! and leaves the archive valid, trouble with the destination always fails the run; the end of the
+//! archive is written last, so that whatever was cut short has none.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use super::identity;
+use super::lane::lane;
+use super::layers::{self, Destination, Output, Sunk};
+use super::manifest::Spool;
+use super::{Spec, WriteError, Written};
+use crate::model::archive::{Outcome, Sha256};
+use crate::model::location::Codec;
+use crate::progress::Progress;
+use crate::source::{FileId, Source};
+use crate::stop::Stop;
+
+mod stream;
+
+use stream::{Failure, Made, Stream};
+
+/// Buffers between two threads.
+const BUFFERS: usize = 4;
+
+/// Archives a source into a new, empty file, which is on the disk when this returns.
+///
+/// # Errors
+/// See [`WriteError`]. The file then has no end and must be removed by whoever made it.
+pub fn write(
+    mut source: Box<dyn Source>,
+    spec: &Spec,
+    file: File,
+    stop: &Stop,
+    progress: &Progress,
+) -> Result<(Written, File), WriteError> {
+    let stat = rustix::fs::fstat(&file).map_err(|error| WriteError::Destination(error.into()))?;
+    source.leave_out(file_id(&stat));
+    let spool = spool_beside(&file).map_err(WriteError::Destination)?;
+    let destination = Output::new(file);
+    let (written, output) = write_into(source, spec, destination, spool, stop, progress)?;
+    Ok((written, output.into_inner()))
+}
+
+/// Archives a source into anything that can be written and synced; `spool` is an empty file for
+/// the manifest while it grows.
+///
+/// # Errors
+/// See [`WriteError`].
+pub fn write_into<D: Destination>(
+    source: Box<dyn Source>,
+    spec: &Spec,
+    destination: D,
+    spool: File,
+    stop: &Stop,
+    progress: &Progress,
+) -> Result<(Written, D), WriteError> {
+    check_path(&spec.source_root)?;
+    if !spec.recipients.is_empty() {
+        identity::encryptor(&spec.recipients)?;
+    }
+    let spool = Spool::new(spool).map_err(WriteError::Destination)?;
+    let (filler, plain) = lane(BUFFERS);
+    std::thread::scope(|scope| {
+        let recipients = spec.recipients.as_slice();
+        let (encoding, sinking) = if spec.codec == Codec::None {
+            (None, scope.spawn(move || layers::sink(plain, true, recipients, destination)))
+        } else {
+            let (encoded, drain) = lane(BUFFERS);
+            let codec = spec.codec;
+            let encoding = scope.spawn(move || layers::encode(plain, codec, encoded));
+            let sinking = scope.spawn(move || layers::sink(drain, false, recipients, destination));
+            (Some(encoding), sinking)
+        };
+        let made = Stream::new(spec, filler, spool, stop, progress).run(source);
+        if made.is_ok() {
+            progress.enter("flushing");
+        }
+        let encoded = encoding.map(|thread| joined(thread.join()));
+        let sunk = joined(sinking.join());
+        conclude(made, encoded, sunk)
+    })
+}
+
+fn joined<T>(result: std::thread::Result<T>) -> T {
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The result of all threads: trouble with the destination first, since it is why the others ended.
+fn conclude<D>(
+    made: Result<Made, Failure>,
+    encoded: Option<io::Result<Option<Sha256>>>,
+    sunk: io::Result<Option<Sunk<D>>>,
+) -> Result<(Written, D), WriteError> {
+    let made = match made {
+        Err(Failure::Error(error)) => return Err(error),
+        Err(Failure::Closed) => None,
+        Ok(made) => Some(made),
+    };
+    let sunk = sunk.map_err(WriteError::Destination)?;
+    let encoded = encoded.transpose().map_err(WriteError::Destination)?.flatten();
+    let (Some(made), Some(sunk)) = (made, sunk) else {
+        return Err(WriteError::Destination(io::ErrorKind::BrokenPipe.into()));
+    };
+    let Some(stream_sha256) = encoded.or(sunk.stream_sha256) else {
+        return Err(WriteError::Destination(io::ErrorKind::BrokenPipe.into()));
+    };
+    let outcome = if made.findings.unreadable == 0 { Outcome::Good } else { Outcome::Partial };
+    let written = Written {
+        content_size: made.content_size,
+        stream_size: made.stream_size,
+        file_size: sunk.file_size,
+        stream_sha256,
+        file_sha256: sunk.file_sha256,
+        counts: made.counts,
+        remarks: made.findings.remarks,
+        info_json: made.info_json,
+        outcome,
+    };
+    Ok((written, sunk.destination))
+}
+
+/// The path of the source stands in a table that shell scripts read.
+fn check_path(path: &Path) -> Result<(), WriteError> {
+    let refuse = |reason| Err(WriteError::Path { path: path.to_owned(), reason });
+    let bytes = path.as_os_str().as_bytes();
+    if !bytes.starts_with(b"/") {
+        return refuse("is not absolute");
+    }
+    if bytes.split(|byte| *byte == b'/').any(|part| part == b".." || part == b".") {
+        return refuse("has `.` or `..`");
+    }
+    match path.to_str() {
+        None => refuse("is not UTF-8"),
+        Some(text) if text.contains(char::is_control) => refuse("has a control character"),
+        Some(_) => Ok(()),
+    }
+}
+
+/// An empty file without a name, on the file system of `file`: never in a `/tmp` that is memory.
+fn spool_beside(file: &File) -> io::Result<File> {
+    use std::os::fd::AsRawFd as _;
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    let beside = path.parent().filter(|parent| parent.is_dir() && *parent != Path::new("/dev"));
+    match beside {
+        Some(parent) => tempfile::tempfile_in(parent),
+        None => tempfile::tempfile_in("/var/tmp"),
+    }
+}
+
+fn file_id(stat: &rustix::fs::Stat) -> FileId {
+    #[expect(clippy::unnecessary_cast, trivial_numeric_casts, reason = "their widths differ")]
+    FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 }
+}

@@ -1,0 +1,224 @@
+//! `larder archive`: the archives, whatever their location.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::client::Client;
+use super::context::Context;
+use super::start;
+use super::words::{query, segment};
+use crate::engine::Autonomy;
+
+mod change;
+mod contents;
+mod export;
+mod list;
+mod show;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  larder archive list --job web
+  larder archive show web@latest
+  larder archive export web@latest --plain | tar tf -
+
+An archive is named by its name, its id, ORIGIN/NAME, JOB@latest or JOB@DAY (web@2026-05-08).")]
+pub(super) enum Command {
+    /// List the archives, newest first
+    List(ListArguments),
+    /// Show everything that is known of an archive
+    Show(OneArguments),
+    /// Compare archives with their recorded hash
+    Verify(VerifyArguments),
+    /// List what is in an archive
+    Contents(ContentsArguments),
+    /// Copy an archive's file out
+    Export(ExportArguments),
+    /// Copy an archive to another location
+    Send(SendArguments),
+    /// Keep an archive until it is unpinned
+    Pin(ManyArguments),
+    /// Let retention judge an archive again
+    Unpin(ManyArguments),
+    /// Delete a copy; it stays in the trash for a while
+    Delete(DeleteArguments),
+    /// Take a deleted copy back from the trash
+    Undelete(ManyArguments),
+    /// Take another program's archive into the catalogue
+    Adopt(AdoptArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder archive list
+  larder archive list --job web --location usb
+  larder archive list --foreign            also files that larder did not make
+  larder archive list --format json")]
+pub(super) struct ListArguments {
+    /// Of this job only
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+    /// At this location only
+    #[arg(long, value_name = "LOCATION")]
+    location: Option<String>,
+    /// Made by this instance only
+    #[arg(long, value_name = "INSTANCE")]
+    origin: Option<String>,
+    /// Only those that are present, corrupt, lost, unavailable or trashed
+    #[arg(long, value_name = "CONDITION")]
+    condition: Option<String>,
+    /// Also files that larder did not make
+    #[arg(long)]
+    foreign: bool,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder archive show jerry_web_20260508
+  larder archive show web@latest --location usb")]
+pub(super) struct OneArguments {
+    /// Its name, its id, ORIGIN/NAME, JOB@latest or JOB@DAY
+    archive: String,
+    /// The copy at this location
+    #[arg(long, value_name = "LOCATION")]
+    location: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder archive pin web@latest
+  larder archive undelete jerry_web_20260508 --location main")]
+pub(super) struct ManyArguments {
+    /// Names, ids, ORIGIN/NAME, JOB@latest or JOB@DAY
+    #[arg(required = true, value_name = "ARCHIVE")]
+    archives: Vec<String>,
+    /// The copies at this location
+    #[arg(long, value_name = "LOCATION")]
+    location: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder archive verify web@latest
+  larder archive verify --all --location usb
+  larder verify web@latest")]
+pub(super) struct VerifyArguments {
+    /// Names, ids, ORIGIN/NAME, JOB@latest or JOB@DAY
+    #[arg(required_unless_present = "all", value_name = "ARCHIVE")]
+    archives: Vec<String>,
+    /// Every archive that is present
+    #[arg(long, conflicts_with = "archives")]
+    all: bool,
+    /// The copies at this location
+    #[arg(long, value_name = "LOCATION")]
+    location: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder archive contents web@latest
+  larder archive contents web@latest --format json
+  larder archive contents web@latest --identity key.txt     an encrypted one")]
+pub(super) struct ContentsArguments {
+    #[command(flatten)]
+    one: OneArguments,
+    /// The age identity that opens an encrypted archive
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder archive export web@latest --to web.tar
+  larder archive export web@latest --plain | tar xf - -C /tmp/web")]
+pub(super) struct ExportArguments {
+    #[command(flatten)]
+    one: OneArguments,
+    /// Into this file, which must not exist; to standard output without
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+    /// As a plain tar stream: decompressed and decrypted
+    #[arg(long)]
+    plain: bool,
+    /// The age identity that opens an encrypted archive
+    #[arg(long, value_name = "FILE", requires = "plain")]
+    identity: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  larder archive send web@latest usb")]
+pub(super) struct SendArguments {
+    #[command(flatten)]
+    one: OneArguments,
+    /// The location that gets the copy
+    to: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  larder archive delete jerry_web_20260508 --location main
+
+The last good archive of a series, pinned ones, and more than a third of a series within a week are
+refused. `larder archive undelete` takes one back while it is in the trash (24 hours by default).")]
+pub(super) struct DeleteArguments {
+    #[command(flatten)]
+    many: ManyArguments,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  larder archive list --foreign
+  larder archive adopt main old-web.tar --job web")]
+pub(super) struct AdoptArguments {
+    /// The location where the file is
+    location: String,
+    /// Its file name
+    file: String,
+    /// The job whose series it joins
+    #[arg(long, value_name = "JOB")]
+    job: String,
+}
+
+pub(super) async fn run(context: &Context, command: &Command) -> anyhow::Result<u8> {
+    start::with(context, Autonomy::OnRequest, async |client| match command {
+        Command::List(arguments) => list::list(context, client, arguments).await,
+        Command::Show(arguments) => show::show(context, client, arguments).await,
+        Command::Verify(arguments) => change::verify(context, client, arguments).await,
+        Command::Contents(arguments) => contents::contents(context, client, arguments).await,
+        Command::Export(arguments) => export::export(context, client, arguments).await,
+        Command::Send(arguments) => change::send(context, client, arguments).await,
+        Command::Pin(arguments) => change::pin(context, client, arguments, "pin").await,
+        Command::Unpin(arguments) => change::pin(context, client, arguments, "unpin").await,
+        Command::Delete(arguments) => change::delete(context, client, arguments).await,
+        Command::Undelete(arguments) => change::undelete(context, client, arguments).await,
+        Command::Adopt(arguments) => change::adopt(context, client, arguments).await,
+    })
+    .await
+}
+
+pub(super) async fn verify(context: &Context, arguments: &VerifyArguments) -> anyhow::Result<u8> {
+    start::with(context, Autonomy::OnRequest, async |client| {
+        change::verify(context, client, arguments).await
+    })
+    .await
+}
+
+/// The path of something about an archive.
+fn path(archive: &str, what: &str, location: Option<&str>) -> String {
+    query(&format!("/archives/{}{what}", segment(archive)), &[("location", location)])
+}
+
+/// One archive.
+async fn one(
+    client: &Client,
+    arguments: &OneArguments,
+) -> anyhow::Result<crate::api::dto::Archive> {
+    client.get(&path(&arguments.archive, "/info", arguments.location.as_deref())).await
+}

@@ -1,0 +1,158 @@
+//! Commands that change archives: verify, send, pin, delete, undelete, adopt.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use super::super::client::{Client, run_id};
+use super::super::context::Context;
+use super::super::failure::{FAILED, Failure};
+use super::super::run::follow_these;
+use super::super::words::{query, size};
+use super::{AdoptArguments, DeleteArguments, ManyArguments, SendArguments, VerifyArguments, path};
+use crate::api::dto::{Archive, Entry};
+
+/// Waits for runs and says how they ended.
+async fn wait(context: &Context, client: &Client, runs: Vec<u64>) -> anyhow::Result<u8> {
+    let followed = follow_these(context, client, runs).await?;
+    if context.is_json() {
+        context.print_json(&followed.runs)?;
+    }
+    Ok(if followed.has_failed() { FAILED } else { 0 })
+}
+
+pub(super) async fn verify(
+    context: &Context,
+    client: &Client,
+    arguments: &VerifyArguments,
+) -> anyhow::Result<u8> {
+    let location = arguments.location.as_deref();
+    let mut wanted: Vec<(String, Option<String>)> = Vec::new();
+    if arguments.all {
+        let list = query("/archives", &[("condition", Some("present")), ("location", location)]);
+        let entries: Vec<Entry> = client.list(&list, usize::MAX).await?;
+        for entry in entries {
+            if let Entry::Archive(archive) = entry {
+                wanted.push((archive.id, Some(archive.location)));
+            }
+        }
+    } else {
+        let named = arguments.archives.iter();
+        wanted.extend(named.map(|name| (name.clone(), arguments.location.clone())));
+    }
+    let mut runs = Vec::new();
+    for (name, location) in &wanted {
+        let answer = client.post(&path(name, "/verify", location.as_deref()), None).await;
+        match answer {
+            Ok(answer) => runs.push(run_id(&answer)?),
+            // It is being verified already: that run is as good.
+            Err(error) => match error.downcast_ref::<Failure>().and_then(|f| f.run_id) {
+                Some(run) => runs.push(run),
+                None => return Err(error),
+            },
+        }
+    }
+    if runs.is_empty() {
+        context.tell("there is nothing to verify");
+        return Ok(0);
+    }
+    wait(context, client, runs).await
+}
+
+pub(super) async fn send(
+    context: &Context,
+    client: &Client,
+    arguments: &SendArguments,
+) -> anyhow::Result<u8> {
+    let body = serde_json::json!({ "peer": arguments.to });
+    let path = path(&arguments.one.archive, "/transfer", arguments.one.location.as_deref());
+    let run = run_id(&client.post(&path, Some(&body)).await?)?;
+    wait(context, client, vec![run]).await
+}
+
+pub(super) async fn pin(
+    context: &Context,
+    client: &Client,
+    arguments: &ManyArguments,
+    verb: &str,
+) -> anyhow::Result<u8> {
+    for name in &arguments.archives {
+        let path = path(name, &format!("/{verb}"), arguments.location.as_deref());
+        let answer = client.post(&path, None).await?;
+        if context.is_json() {
+            context.print_json(&answer)?;
+        } else {
+            let archive: Archive = serde_json::from_value(answer)?;
+            let state = if archive.pinned { "pinned" } else { "no longer pinned" };
+            context.tell(&format!("{} at {}: {state}", archive.name, archive.location));
+        }
+    }
+    Ok(0)
+}
+
+pub(super) async fn delete(
+    context: &Context,
+    client: &Client,
+    arguments: &DeleteArguments,
+) -> anyhow::Result<u8> {
+    let location = arguments.many.location.as_deref();
+    let mut lines = Vec::new();
+    for name in &arguments.many.archives {
+        let archive: Archive = client.get(&path(name, "/info", location)).await?;
+        lines.push(format!(
+            "  {} at {}, made {}, {}",
+            archive.name,
+            location.unwrap_or(&archive.location),
+            archive.created_at.short(),
+            size(archive.file_size)
+        ));
+    }
+    if !arguments.yes {
+        confirm(&format!("to delete:\n{}", lines.join("\n")))?;
+    }
+    let mut runs = Vec::new();
+    for name in &arguments.many.archives {
+        runs.push(run_id(&client.delete(&path(name, "", location)).await?)?);
+    }
+    wait(context, client, runs).await
+}
+
+/// Asks on the terminal; without one, somebody must have said `--yes`.
+fn confirm(question: &str) -> anyhow::Result<()> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new("nobody is there to confirm this").hint("give `--yes`").into());
+    }
+    let mut stderr = io::stderr().lock();
+    write!(stderr, "{question}\nreally? [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::new("nothing was deleted").into())
+}
+
+pub(super) async fn undelete(
+    context: &Context,
+    client: &Client,
+    arguments: &ManyArguments,
+) -> anyhow::Result<u8> {
+    for name in &arguments.archives {
+        client.post(&path(name, "/undelete", arguments.location.as_deref()), None).await?;
+        context.tell(&format!("{name}: taken back from the trash"));
+    }
+    Ok(0)
+}
+
+pub(super) async fn adopt(
+    context: &Context,
+    client: &Client,
+    arguments: &AdoptArguments,
+) -> anyhow::Result<u8> {
+    let body = serde_json::json!({
+        "location": arguments.location,
+        "file_name": arguments.file,
+        "job": arguments.job,
+    });
+    let run = run_id(&client.post("/archives/adopt", Some(&body)).await?)?;
+    wait(context, client, vec![run]).await
+}

@@ -1,0 +1,199 @@
+//! `larder check`: every mistake of the configuration, with its line.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::context::Context;
+use super::failure::{FAILED, Failure};
+use super::words::count;
+use crate::api::dto;
+use crate::config::{self, Diagnostic, Severity};
+use crate::model::desired::Desired;
+
+/// The configuration is valid, and this host lacks something that it asks for.
+const HOST_LACKS: u8 = 3;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder check                                   the configuration in /etc/larder
+  larder check --config . --format json          in a CI: one object for each mistake
+  larder check --live                            also paths, secrets and programs of this host
+  larder check --file new.toml --as jobs/web.toml   judge a file before it replaces another
+  larder check --file - --as jobs/web.toml          the same from standard input
+
+Exit codes: 0 valid, 1 invalid, 3 valid but this host lacks something (--live)")]
+pub(super) struct Arguments {
+    /// Also look at this host: paths, secret files and their modes, programs
+    #[arg(long)]
+    live: bool,
+    /// Judge this file (`-`: standard input) as if it stood in the configuration
+    #[arg(long, value_name = "FILE", requires = "as")]
+    file: Option<PathBuf>,
+    /// Where it would stand, relative to the configuration directory
+    #[arg(long, value_name = "REL", requires = "file")]
+    r#as: Option<String>,
+}
+
+/// What became of reading a configuration.
+struct Checked {
+    desired: Option<Desired>,
+    files: config::Files,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and judges a configuration, with one file replaced where that is asked for.
+fn read(dir: &Path, replaced: Option<(String, String)>) -> anyhow::Result<Checked> {
+    let (files, mut diagnostics) = match config::read_dir(dir) {
+        Ok(read) => read,
+        // The file that is judged may be the first one.
+        Err(config::ConfigError::Empty(_)) if replaced.is_some() => Default::default(),
+        Err(error) => {
+            let hint = error.hint();
+            let causes: Vec<String> =
+                anyhow::Error::new(error).chain().map(ToString::to_string).collect();
+            return Err(Failure::new(causes.join(": ")).hint(hint).into());
+        }
+    };
+    let files = match replaced {
+        Some((place, text)) => files.with(&place, text),
+        None => files,
+    };
+    let parsed = config::parse(&files, dir);
+    diagnostics.extend(parsed.diagnostics);
+    // What must not be read is as bad as what cannot be understood.
+    let is_valid = !diagnostics.iter().any(Diagnostic::is_error);
+    Ok(Checked { desired: parsed.desired.filter(|_| is_valid), files, diagnostics })
+}
+
+/// The mistakes as people read them.
+pub(super) fn render(context: &Context, diagnostics: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        text.push_str(&render_one(context, diagnostic));
+    }
+    text
+}
+
+fn render_one(context: &Context, diagnostic: &Diagnostic) -> String {
+    if diagnostic.line > 0 || !diagnostic.file.is_empty() {
+        return config::render(std::slice::from_ref(diagnostic), context.color);
+    }
+    // What stands in no file has no margin either.
+    let (bold, blue, reset) =
+        if context.color { ("\x1b[1m", "\x1b[1;34m", "\x1b[0m") } else { ("", "", "") };
+    let word = diagnostic.severity.word();
+    let hint = diagnostic.hint.as_ref();
+    let hint = hint.map_or_else(String::new, |hint| format!("{blue}hint{reset}: {hint}\n"));
+    format!("{bold}{word}{reset}: {}\n{hint}\n", diagnostic.message)
+}
+
+/// Where a file would stand below `dir`, if it would be read there.
+fn place_in(dir: &Path, place: &str) -> anyhow::Result<String> {
+    let path = Path::new(place);
+    let below = path.strip_prefix(dir).unwrap_or(path);
+    let mut parts = Vec::new();
+    for part in below.components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                return Err(Failure::new(format!("`--as {place}` leads out of the configuration"))
+                    .hint("name the place relative to the directory, for instance `jobs/web.toml`")
+                    .into());
+            }
+        }
+    }
+    let is_hidden = parts.iter().any(|part| part.starts_with('.'));
+    if is_hidden || below.extension().is_none_or(|extension| extension != "toml") {
+        return Err(Failure::new(format!("a file at `--as {place}` would not be read"))
+            .hint("every `*.toml` is read that is not hidden")
+            .into());
+    }
+    Ok(parts.join("/"))
+}
+
+fn read_file(file: &Path) -> anyhow::Result<String> {
+    if file == Path::new("-") {
+        return io::read_to_string(io::stdin()).context("cannot read standard input");
+    }
+    std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))
+}
+
+/// Gives what was found on this host the line of the configuration that asks for it.
+fn with_lines(found: Vec<Diagnostic>, files: &config::Files) -> Vec<Diagnostic> {
+    let line_of = |one: &Diagnostic| {
+        let number = usize::try_from(one.line).ok()?.checked_sub(1)?;
+        files.files.get(&one.file)?.lines().nth(number)
+    };
+    let with_line = |mut one: Diagnostic| {
+        if let Some(line) = line_of(&one).filter(|_| one.source_line.is_empty()) {
+            one.source_line = line.to_owned();
+            let rest = line.chars().skip(one.column.saturating_sub(1) as usize);
+            let word = rest.take_while(|c| !matches!(c, ']' | '=' | ' ' | '\t')).count();
+            one.end_column = one.column.saturating_add(u32::try_from(word).unwrap_or(1));
+        }
+        one
+    };
+    found.into_iter().map(with_line).collect()
+}
+
+/// The configuration as it is now, where it has no error.
+pub(super) fn read_desired(dir: &Path) -> anyhow::Result<Desired> {
+    let checked = read(dir, None)?;
+    checked.desired.ok_or_else(|| {
+        let errors = checked.diagnostics.iter();
+        let errors = errors.filter(|d| d.severity == Severity::Error).count();
+        let dir = dir.display();
+        Failure::new(format!("the configuration in `{dir}` has {}", count(errors, "error")))
+            .hint("`larder check` shows them")
+            .into()
+    })
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8> {
+    let replaced = match (&arguments.file, &arguments.r#as) {
+        (Some(file), Some(place)) => {
+            Some((place_in(&context.config_dir, place)?, read_file(file)?))
+        }
+        _ => None,
+    };
+    let Checked { desired, files, mut diagnostics } = read(&context.config_dir, replaced)?;
+    let live = match &desired {
+        Some(desired) if arguments.live => with_lines(config::check_live(desired), &files),
+        Some(_) | None => Vec::new(),
+    };
+    let of = |list: &[Diagnostic], severity| list.iter().filter(|d| d.severity == severity).count();
+    let errors = of(&diagnostics, Severity::Error);
+    let lacks = of(&live, Severity::Error);
+    diagnostics.extend(live);
+    let warnings = of(&diagnostics, Severity::Warning);
+
+    if context.is_json() {
+        let list: Vec<_> = diagnostics.iter().map(dto::Diagnostic::from).collect();
+        context.print_json(&list)?;
+    } else {
+        context.print(&render(context, &diagnostics))?;
+        let remarks =
+            if warnings > 0 { format!(", {}", count(warnings, "warning")) } else { String::new() };
+        let dir = context.config_dir.display();
+        context.tell(&match (&desired, lacks) {
+            (None, _) => format!("`{dir}` is invalid: {}{remarks}", count(errors, "error")),
+            (Some(_), 1..) => {
+                format!("`{dir}` is valid, and this host lacks {}{remarks}", count(lacks, "thing"))
+            }
+            (Some(desired), 0) => format!(
+                "`{dir}` is valid: {}, {}{remarks}",
+                count(desired.jobs.len(), "job"),
+                count(desired.locations.len(), "location")
+            ),
+        });
+    }
+    Ok(match (desired, lacks) {
+        (None, _) => FAILED,
+        (Some(_), 1..) => HOST_LACKS,
+        (Some(_), 0) => 0,
+    })
+}

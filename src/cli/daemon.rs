@@ -1,0 +1,28 @@
+//! `larder daemon`.
+
+use clap::Args;
+
+use super::context::Context;
+use super::start;
+use crate::engine::StartError;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder daemon                                  as larder.service does
+  larder daemon --config ~/larder -v             in the foreground, saying why
+
+SIGHUP reads the configuration again; SIGTERM ends within 10 seconds; a second daemon on the same
+state ends at once with exit code 75.")]
+pub(super) struct Arguments {}
+
+pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8> {
+    let Arguments {} = arguments;
+    crate::daemon::run(context.config_dir.clone()).await.map_err(|error| {
+        // The mistakes of a configuration are shown with their lines, and what can be done is said.
+        match error.downcast::<StartError>() {
+            Ok(error) => start::failure(context, error),
+            Err(error) => error,
+        }
+    })?;
+    Ok(0)
+}

@@ -1,0 +1,87 @@
+//! `larder run JOB…`: backs up now.
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::apply::finish;
+use super::client::{Client, run_id};
+use super::context::Context;
+use super::failure::Failure;
+use super::follow::{Followed, Until, follow};
+use super::start;
+use super::words::segment;
+use crate::engine::Autonomy;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder run web                back up job `web` now
+  larder run web mail           one after the other
+  larder run web --detach       with a daemon: ask, and do not wait
+
+Archives of such runs fill no slot of the retention policy; they stay `manual_keep` (30 days).
+Ctrl-C cancels the run.")]
+pub(super) struct Arguments {
+    /// The jobs
+    #[arg(required = true, value_name = "JOB")]
+    jobs: Vec<String>,
+    /// Only ask the daemon, and print the numbers of the runs
+    #[arg(long)]
+    detach: bool,
+}
+
+pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8> {
+    start::with(context, Autonomy::OnRequest, async |client| {
+        if arguments.detach {
+            return detach(context, client, &arguments.jobs).await;
+        }
+        start::warn_of_mistakes(context, client).await?;
+        run_jobs(context, client, &arguments.jobs).await
+    })
+    .await
+}
+
+async fn detach(context: &Context, client: &Client, jobs: &[String]) -> anyhow::Result<u8> {
+    if !client.is_daemon() {
+        return Err(Failure::new("no daemon runs that could do it later")
+            .hint("leave `--detach` away, or start the daemon")
+            .into());
+    }
+    for job in jobs {
+        let answer = client.post(&format!("/jobs/{}/run", segment(job)), None).await?;
+        if context.is_json() {
+            context.print_json(&answer)?;
+        } else {
+            context.print(&format!("run {}: backup of {job}\n", run_id(&answer)?))?;
+        }
+    }
+    Ok(0)
+}
+
+/// Asks for these jobs and follows them; one that is queued or running already is followed as it is.
+async fn run_jobs(context: &Context, client: &Client, jobs: &[String]) -> anyhow::Result<u8> {
+    let mut runs = Vec::new();
+    for job in jobs {
+        match client.post(&format!("/jobs/{}/run", segment(job)), None).await {
+            Ok(answer) => runs.push(run_id(&answer)?),
+            Err(error) => match error.downcast_ref::<Failure>().and_then(|f| f.run_id) {
+                Some(run) => {
+                    context
+                        .tell(&format!("job `{job}` is queued or running already, as run {run}"));
+                    runs.push(run);
+                }
+                None => return Err(error),
+            },
+        }
+    }
+    let followed = follow_these(context, client, runs).await?;
+    finish(context, client, &followed).await
+}
+
+/// Follows these runs and no others.
+pub(super) async fn follow_these(
+    context: &Context,
+    client: &Client,
+    runs: Vec<u64>,
+) -> anyhow::Result<Followed> {
+    follow(context, client, Timestamp::now(), Until::Over(runs), true).await
+}

@@ -1,0 +1,240 @@
+//! What no object can see alone: names that collide, goals that nothing can meet, a location
+//! inside a source.
+
+use std::collections::BTreeMap;
+
+use super::{Book, Terms};
+use crate::config::context::{Context, Object};
+use crate::config::keys::Kind;
+use crate::config::tree::Span;
+use crate::model::desired::Desired;
+use crate::model::job::{Job, JobSource};
+use crate::model::location::Codec;
+use crate::model::name::{ARCHIVE_NAME_MAX, ArchiveName, Label, PlaceName};
+
+/// Checks objects against each other.
+pub(super) fn check(objects: &[Object], desired: &Desired, terms: Terms<'_>, book: &mut Book) {
+    let mut desk = Desk { objects, terms, book };
+    names(desired, &mut desk);
+    labels(desired, &mut desk);
+    folders(desired, &mut desk);
+    former_names(desired, &mut desk);
+    for job in desired.jobs.values().filter(|job| job.ended.is_none()) {
+        desk.about(Kind::Job, job.name.as_str(), |object, cx| {
+            yunohost(job, desired, object, cx);
+            goals(job, desired, object, cx);
+            own_archives(job, desired, object, cx);
+        });
+    }
+}
+
+/// Opens objects again to report on them.
+struct Desk<'a> {
+    objects: &'a [Object],
+    terms: Terms<'a>,
+    book: &'a mut Book,
+}
+
+impl Desk<'_> {
+    fn about(&mut self, kind: Kind, name: &str, report: impl FnOnce(&Object, &mut Context<'_>)) {
+        let found = self.objects.iter().find(|o| o.id.kind == kind && o.id.name == name);
+        let Some(object) = found else { return };
+        let mut cx = Context::new(object, self.terms.dir);
+        report(object, &mut cx);
+        self.book.close(cx);
+    }
+}
+
+/// Where a key's value stands, or the object's name without.
+fn at(object: &Object, key: &str) -> Span {
+    object.node.get(key).map_or(object.at, |entry| entry.node.at)
+}
+
+fn names(desired: &Desired, desk: &mut Desk<'_>) {
+    for (name, peer) in &desired.peers {
+        if let Some(location) = desired.locations.get(name) {
+            desk.about(Kind::Peer, name.as_str(), |object, cx| {
+                cx.error_with(
+                    object.at,
+                    format!("`{name}` is also a location, at {}", location.place),
+                    "peers and locations share one name space, since `send_to` names either",
+                );
+            });
+        }
+        if name.as_str() == desired.instance.name.as_str() {
+            desk.about(Kind::Peer, name.as_str(), |object, cx| {
+                cx.error(object.at, format!("`{name}` is the name of this instance"));
+            });
+        }
+        let written = desk
+            .objects
+            .iter()
+            .any(|object| object.id.kind == Kind::Instance && object.node.get("name").is_some());
+        if !written && desired.peers.values().next().is_some_and(|first| first.name == peer.name) {
+            desk.about(Kind::Peer, name.as_str(), |object, cx| {
+                cx.error_with(
+                    object.at,
+                    "with peers, the name of this instance must be written",
+                    "write `[instance]` with a `name`: a host name may change",
+                );
+            });
+        }
+    }
+}
+
+/// Two jobs whose archives could not be told apart by name, and names that are too long.
+fn labels(desired: &Desired, desk: &mut Desk<'_>) {
+    let mut taken: BTreeMap<(&PlaceName, &Label), &Job> = BTreeMap::new();
+    let instance = &desired.instance.name;
+    for job in desired.jobs.values() {
+        let longest = ArchiveName::longest(instance, &job.label);
+        if longest > ARCHIVE_NAME_MAX {
+            let room = job.label.as_str().len().saturating_sub(longest - ARCHIVE_NAME_MAX);
+            desk.about(Kind::Job, job.name.as_str(), |object, cx| {
+                let hint = if room == 0 {
+                    "give the instance a shorter `name`".to_owned()
+                } else {
+                    format!("write a `label` of at most {room} characters into this job")
+                };
+                cx.error_with(
+                    at(object, "label"),
+                    format!(
+                        "archives of `{}` would be called `{instance}_{}_20260508-99`: {longest} characters, {ARCHIVE_NAME_MAX} are allowed",
+                        job.name, job.label
+                    ),
+                    hint,
+                );
+            });
+        }
+        if job.ended.is_some() {
+            continue;
+        }
+        // Copies keep their archive's name: what collides there collides as much as here.
+        let mut places =
+            std::iter::once(&job.location).chain(job.send_to.iter().map(|copy| &copy.to));
+        let other = places.find_map(|place| {
+            let other = *taken.entry((place, &job.label)).or_insert(job);
+            (other.name != job.name).then_some((place, other))
+        });
+        if let Some((place, other)) = other {
+            desk.about(Kind::Job, job.name.as_str(), |object, cx| {
+                cx.error_with(
+                    at(object, "label"),
+                    format!(
+                        "jobs `{}` and `{}` both put archives `{instance}_{}_…` at `{place}`; the other is at {}",
+                        job.name, other.name, job.label, other.place
+                    ),
+                    "give one of them a `label` of its own",
+                );
+            });
+        }
+    }
+}
+
+/// Two locations in one folder would claim each other's archives.
+fn folders(desired: &Desired, desk: &mut Desk<'_>) {
+    let mut taken = BTreeMap::new();
+    for location in desired.locations.values() {
+        if let Some(other) = taken.insert(&location.path, location) {
+            desk.about(Kind::Location, location.name.as_str(), |object, cx| {
+                cx.error_with(
+                    at(object, "path"),
+                    format!(
+                        "locations `{}` and `{}` are the same folder",
+                        location.name, other.name
+                    ),
+                    format!("the other is at {}", other.place),
+                );
+            });
+        }
+    }
+}
+
+fn former_names(desired: &Desired, desk: &mut Desk<'_>) {
+    let mut claimed = BTreeMap::new();
+    for job in desired.jobs.values() {
+        for former in &job.formerly {
+            let problem = if desired.jobs.contains_key(former) {
+                Some(format!("`{former}` is a job of its own and cannot be a former name"))
+            } else {
+                let other = claimed.insert(former, &job.name);
+                other.map(|other| format!("`{former}` is already a former name of `{other}`"))
+            };
+            if let Some(problem) = problem {
+                desk.about(Kind::Job, job.name.as_str(), |object, cx| {
+                    cx.error_with(
+                        at(object, "formerly"),
+                        problem,
+                        "its archives can follow one job only",
+                    );
+                });
+            }
+        }
+    }
+}
+
+/// YunoHost makes and reads these archives itself: plain, and in its own folder.
+fn yunohost(job: &Job, desired: &Desired, object: &Object, cx: &mut Context<'_>) {
+    match &job.source {
+        JobSource::YnhApp { .. } | JobSource::YnhSystem { .. } => {}
+        JobSource::CustomDir(_) | JobSource::Mysql(_) | JobSource::Postgresql(_) => return,
+    }
+    let Some(location) = desired.locations.get(&job.location) else { return };
+    if location.codec != Codec::None || !location.encrypt_to.is_empty() {
+        cx.error_with(
+            at(object, "location"),
+            format!("`{}` compresses or encrypts, and YunoHost's own archives are plain", location.name),
+            "use a location without `compress` and `encrypt_to`; copies sent elsewhere may be encrypted",
+        );
+    }
+}
+
+fn goals(job: &Job, desired: &Desired, object: &Object, cx: &mut Context<'_>) {
+    let places = 1 + job.send_to.len();
+    let place = object.node.get("protect").map_or(object.at, |entry| entry.at);
+    if job.protect.copies as usize > places {
+        cx.warning(
+            place,
+            format!(
+                "`copies = {}` cannot be met: this job has {places} {}",
+                job.protect.copies,
+                if places == 1 { "place" } else { "places" }
+            ),
+            Some("name more of them in `send_to`".to_owned()),
+        );
+    }
+    let is_offsite = |name| {
+        desired.locations.get(name).is_some_and(|location| location.offsite)
+            || desired.peers.get(name).is_some_and(|peer| peer.offsite)
+    };
+    let all = std::iter::once(&job.location).chain(job.send_to.iter().map(|copy| &copy.to));
+    let offsite = all.filter(|name| is_offsite(name)).count();
+    if job.protect.offsite as usize > offsite {
+        cx.warning(
+            place,
+            format!(
+                "`offsite = {}` cannot be met: {offsite} of this job's places are off-site",
+                job.protect.offsite
+            ),
+            Some("send copies to a peer, or to a location with `offsite = true`".to_owned()),
+        );
+    }
+}
+
+/// A job that reads its own archives grows without end.
+fn own_archives(job: &Job, desired: &Desired, object: &Object, cx: &mut Context<'_>) {
+    let JobSource::CustomDir(source) = &job.source else { return };
+    let Some(location) = desired.locations.get(&job.location) else { return };
+    let Ok(inside) = location.path.strip_prefix(&source.source_path) else { return };
+    let excluded = source.excludes.iter().any(|pattern| {
+        let wanted = pattern.trim_matches('/');
+        !wanted.is_empty() && inside.to_string_lossy().starts_with(wanted)
+    });
+    if !excluded && source.source_path.parent().is_some() {
+        cx.warning(
+            at(object, "source_path"),
+            format!("the archives at `{}` lie inside what this job reads", location.name),
+            Some(format!("add `\"/{}/\"` to `excludes`", inside.display())),
+        );
+    }
+}

@@ -1,0 +1,193 @@
+//! Reads `[instance]`, `[recovery]`, `[defaults]`, `[token.*]` and `[notify.*]`.
+
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use super::World;
+use super::reference::own_name;
+use crate::config::context::{Context, Object, ObjectId};
+use crate::config::keys::Kind;
+use crate::config::table::Reader;
+use crate::config::tree::{Node, Span, Value};
+use crate::model::desired::{Instance, Listen, Notify, NotifyTarget, SecretRef, Tls, Token};
+use crate::model::name::{InstanceName, PlaceName};
+use crate::model::retention::Policy;
+use crate::model::schedule::Schedule;
+
+/// What a job says that does not say it itself.
+#[derive(Debug, Default)]
+pub(super) struct Defaults {
+    pub(super) schedule: Option<Schedule>,
+    pub(super) retention: Option<Policy>,
+    pub(super) location: Option<PlaceName>,
+    /// Whether `[defaults]` is written and cannot be used.
+    pub(super) is_broken: bool,
+}
+
+impl Defaults {
+    pub(super) fn broken() -> Self {
+        Self { is_broken: true, ..Self::default() }
+    }
+}
+
+/// An `[instance]` with nothing in it.
+pub(super) fn nothing_written() -> Object {
+    Object {
+        id: ObjectId::new(Kind::Instance, ""),
+        file: String::new(),
+        at: Span::default(),
+        node: Node { at: Span::default(), value: Value::Table(Vec::new()) },
+        torn: false,
+    }
+}
+
+pub(super) fn instance(object: &Object, cx: &mut Context<'_>) -> Option<Instance> {
+    let r = Reader::open(Kind::Instance.table(), &object.node, object.at, cx)?;
+    let name = match r.entry("name") {
+        Some(_) => r.maybe("name", cx),
+        None => host_name(&r, cx),
+    };
+    let url: Option<String> = r.maybe("url", cx);
+    let timezone: Option<TimeZone> = match r.entry("timezone") {
+        Some(_) => r.maybe("timezone", cx),
+        None => Some(system_zone()),
+    };
+    let listen: Option<Vec<Listen>> = r.get("listen", cx);
+    let tls = r.table("tls", cx).and_then(|t| {
+        let (cert, key) = (t.get("cert", cx), t.get("key", cx));
+        t.finish(cx)?;
+        Some(Tls { cert: cert?, key: key? })
+    });
+    let formerly: Option<Vec<InstanceName>> = r.get("formerly", cx);
+    let state_dir: Option<PathBuf> = r.get("state_dir", cx);
+    let publish_dir: Option<PathBuf> = r.get("publish_dir", cx);
+    let control_socket: Option<PathBuf> = r.get("control_socket", cx);
+    let page_edits_peers = r.get("page_edits_peers", cx);
+    if let Some(listen) = &listen
+        && r.entry("tls").is_none()
+        && let Some(Listen::Tcp(open)) = listen.iter().find(|listen| is_beyond_loopback(listen))
+    {
+        cx.error_with(
+            r.place("listen"),
+            format!("listening on `{open}`, beyond loopback, needs `tls`"),
+            "add `tls = { cert = …, key = … }`, or listen on 127.0.0.1 behind a proxy",
+        );
+    }
+    if let (Some(state), Some(publish)) = (&state_dir, &publish_dir)
+        && (state.starts_with(publish) || publish.starts_with(state))
+    {
+        cx.error_with(
+            r.place("publish_dir"),
+            "`publish_dir` and `state_dir` must not lie within one another",
+            "what is published can be read by everyone; the state cannot",
+        );
+    }
+    r.finish(cx)?;
+    Some(Instance {
+        name: name?,
+        formerly: formerly?,
+        url,
+        timezone: timezone?,
+        listen: listen?,
+        tls,
+        state_dir: state_dir?,
+        publish_dir: publish_dir?,
+        control_socket: control_socket?,
+        page_edits_peers: page_edits_peers?,
+    })
+}
+
+fn is_beyond_loopback(listen: &Listen) -> bool {
+    match listen {
+        Listen::Tcp(address) => !address.ip().is_loopback(),
+        Listen::Unix(_) => false,
+    }
+}
+
+/// The host name up to its first dot.
+fn host_name(r: &Reader<'_>, cx: &mut Context<'_>) -> Option<InstanceName> {
+    let read = |path: &str| std::fs::read_to_string(Path::new(path)).ok();
+    let host = read("/proc/sys/kernel/hostname").or_else(|| read("/etc/hostname"));
+    let host = host.unwrap_or_default();
+    let short = host.trim().split('.').next().unwrap_or_default();
+    let name = short.parse();
+    if name.is_err() {
+        cx.error_with(
+            r.at,
+            format!("the host name `{short}` cannot be the name of an instance"),
+            "write `name = \"…\"` into `[instance]`",
+        );
+    }
+    name.ok()
+}
+
+fn system_zone() -> TimeZone {
+    TimeZone::try_system().unwrap_or(TimeZone::UTC)
+}
+
+pub(super) fn recovery(object: &Object, cx: &mut Context<'_>) -> Option<Vec<String>> {
+    let r = Reader::open(Kind::Recovery.table(), &object.node, object.at, cx)?;
+    let recipients = r.get("recipients", cx);
+    r.finish(cx)?;
+    recipients
+}
+
+pub(super) fn defaults(
+    object: &Object,
+    world: &World<'_>,
+    cx: &mut Context<'_>,
+) -> Option<Defaults> {
+    let r = Reader::open(Kind::Defaults.table(), &object.node, object.at, cx)?;
+    let schedule = r.maybe("schedule", cx);
+    let retention = world.policy(&r, "retention", cx);
+    let location = world.location(&r, "location", cx);
+    r.finish(cx)?;
+    let lacking = (object.node.get("retention").is_some() && retention.is_none())
+        || (object.node.get("location").is_some() && location.is_none());
+    (!lacking).then_some(Defaults { schedule, retention, location, is_broken: false })
+}
+
+pub(super) fn token(object: &Object, cx: &mut Context<'_>) -> Option<Token> {
+    let name = own_name(object, cx);
+    let r = Reader::open(Kind::Token.table(), &object.node, object.at, cx)?;
+    let hash = r.get("hash", cx);
+    let scopes: Option<Vec<&'static str>> = r.get("scopes", cx);
+    if scopes.as_ref().is_some_and(Vec::is_empty) {
+        cx.error(r.place("scopes"), "a token without scopes may do nothing");
+    }
+    r.finish(cx)?;
+    Some(Token { name: name?, hash: hash?, scopes: owned(scopes?), place: object.place() })
+}
+
+pub(super) fn owned(words: Vec<&'static str>) -> Vec<String> {
+    words.into_iter().map(str::to_owned).collect()
+}
+
+pub(super) fn notify(object: &Object, cx: &mut Context<'_>) -> Option<Notify> {
+    let name = own_name(object, cx);
+    let r = Reader::open(Kind::Notify.table(), &object.node, object.at, cx)?;
+    let url: Option<SecretRef> = r.maybe("url", cx);
+    let ping_url: Option<SecretRef> = r.maybe("ping_url", cx);
+    let mail_to: Option<String> = r.maybe("mail_to", cx);
+    let on: Option<Vec<&'static str>> = r.get("on", cx);
+    let written = ["url", "ping_url", "mail_to"].iter().filter(|key| r.entry(key).is_some());
+    if written.count() != 1 && !object.torn {
+        cx.error_with(
+            r.at,
+            "a notification has exactly one of `url`, `ping_url`, `mail_to`",
+            "write one table for each target",
+        );
+    }
+    if let Some(address) = &mail_to
+        && (!address.contains('@')
+            || address.starts_with('-')
+            || address.contains(char::is_whitespace))
+    {
+        cx.error(r.place("mail_to"), format!("`{address}` is not an address"));
+    }
+    r.finish(cx)?;
+    let url = url.map(NotifyTarget::Url);
+    let target = url.or(ping_url.map(NotifyTarget::PingUrl)).or(mail_to.map(NotifyTarget::MailTo));
+    Some(Notify { name: name?, target: target?, on: owned(on?), place: object.place() })
+}

@@ -1,0 +1,273 @@
+//! Reads `[job.*]`.
+
+use jiff::SignedDuration;
+
+use super::World;
+use super::place::with_recovery;
+use super::reference::own_name;
+use crate::config::context::{Context, Object};
+use crate::config::keys::{Form, Kind};
+use crate::config::table::Reader;
+use crate::config::tree::Value;
+use crate::config::value::{FromNode, wrong_type};
+use crate::model::job::{
+    CatchUp, Command, Database, Ended, Job, JobSource, RestoreSteps, SendTo, Via,
+};
+use crate::model::name::{JobName, Label, PlaceName};
+use crate::model::protect::Protect;
+use crate::model::retention::Policy;
+use crate::model::schedule::Schedule;
+
+mod goals;
+mod source;
+
+use goals::{read_drill, read_protect, read_restore};
+use source::source;
+
+pub(super) fn job(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> Option<Job> {
+    let name: Option<JobName> = own_name(object, cx);
+    let r = Reader::open(Kind::Job.table(), &object.node, object.at, cx)?;
+    let source = source(&r, cx);
+    let label = label(&r, name.as_ref(), source.as_ref(), cx);
+    let schedule = schedule(&r, world, cx);
+    let retention = match r.entry("retention") {
+        Some(_) => world.policy(&r, "retention", cx),
+        None => world.default_policy(&r, cx),
+    };
+    let location = location(&r, world, cx);
+    let send_to = copies(&r, world, location.as_ref(), cx);
+    let before: Option<Vec<Command>> = r.get("before", cx);
+    let after = r.get("after", cx);
+    let enabled = r.get("enabled", cx);
+    let timeout: Option<SignedDuration> = r.get("timeout", cx);
+    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        cx.error_with(
+            r.place("timeout"),
+            "a time-out of 0 ends every run at once",
+            "for instance `\"6h\"`",
+        );
+    }
+    let catch_up: Option<&'static str> = r.maybe("catch_up", cx);
+    let retries = r.get("retries", cx);
+    let allow_partial = r.get("allow_partial", cx);
+    let shrink_alarm = r.get("shrink_alarm", cx);
+    let suspect_keep = r.get("suspect_keep", cx);
+    let manual_keep = r.get("manual_keep", cx);
+    let hold_max = r.get("hold_max", cx);
+    let formerly = r.get("formerly", cx);
+    let ended = ended(&r, cx);
+    let protect = match r.table("protect", cx) {
+        Some(protect) => read_protect(protect, cx),
+        None => Some(Protect::default()),
+    };
+    let drill = r.table("drill", cx).and_then(|drill| read_drill(drill, cx));
+    let restore = match r.table("restore", cx) {
+        Some(restore) => read_restore(restore, cx),
+        None => Some(RestoreSteps::default()),
+    };
+    r.finish(cx)?;
+    let catch_up = match catch_up {
+        Some("next") => CatchUp::Next,
+        None if before.as_ref().is_some_and(|before| !before.is_empty()) => CatchUp::Next,
+        Some(_) | None => CatchUp::Now,
+    };
+    let mut job = Job {
+        name: name?,
+        source: source?,
+        label: label?,
+        schedule: schedule?,
+        retention: retention?,
+        location: location?,
+        send_to,
+        before: before?,
+        after: after?,
+        enabled: enabled?,
+        timeout: timeout?,
+        catch_up,
+        retries: retries?,
+        allow_partial: allow_partial?,
+        shrink_alarm: shrink_alarm?,
+        suspect_keep: suspect_keep?,
+        manual_keep: manual_keep?,
+        hold_max: hold_max?,
+        formerly: formerly?,
+        ended,
+        protect: protect?,
+        drill,
+        restore: restore?,
+        place: object.place(),
+        effective_json: String::new(),
+    };
+    job.effective_json = crate::config::show::job_json(&job).to_string();
+    Some(job)
+}
+
+fn label(
+    r: &Reader<'_>,
+    name: Option<&JobName>,
+    source: Option<&JobSource>,
+    cx: &mut Context<'_>,
+) -> Option<Label> {
+    if r.entry("label").is_some() {
+        return r.maybe("label", cx);
+    }
+    let name = name?.to_string();
+    let of_database = |program: &str, database: &Database| match database.database.as_str() {
+        "*" => name.clone(),
+        database => format!("{program}_{database}"),
+    };
+    let text = match source? {
+        JobSource::CustomDir(_) | JobSource::YnhApp { .. } => name,
+        JobSource::Mysql(database) => of_database("mysql", database),
+        JobSource::Postgresql(database) => of_database("postgresql", database),
+        JobSource::YnhSystem { .. } => "system".to_owned(),
+    };
+    match text.parse() {
+        Ok(label) => Some(label),
+        Err(error) => {
+            cx.error_with(
+                r.at,
+                format!("the label cannot be made of the name: {error}"),
+                "write `label = \"…\"` into this job",
+            );
+            None
+        }
+    }
+}
+
+fn schedule(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<Schedule> {
+    if r.entry("schedule").is_some() {
+        return r.maybe("schedule", cx);
+    }
+    if world.defaults.schedule.is_none() {
+        world.no_default(r, "schedule", "schedule = \"0 3 * * *\"", cx);
+    }
+    world.defaults.schedule.clone()
+}
+
+fn location(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<PlaceName> {
+    if r.entry("location").is_some() {
+        return world.location(r, "location", cx);
+    }
+    let Some(location) = &world.defaults.location else {
+        let declared = world.declared.iter().find(|id| id.kind == Kind::Location);
+        let name = declared.map_or("main", |id| id.name.as_str());
+        world.no_default(r, "location", &format!("location = \"{name}\""), cx);
+        return None;
+    };
+    world.place(location, r.at, &[Kind::Location], cx).then(|| location.clone())
+}
+
+impl World<'_> {
+    /// Reports a key that neither a job nor `[defaults]` has.
+    fn no_default(&self, r: &Reader<'_>, key: &str, example: &str, cx: &mut Context<'_>) {
+        if self.defaults.is_broken {
+            cx.lacks.get_or_insert_with(|| "it uses `[defaults]`, which is broken".to_owned());
+        } else if cx.object.torn || !self.torn.is_empty() {
+            cx.lacks.get_or_insert_with(|| "a file with syntax errors may say more".to_owned());
+        } else {
+            cx.error_with(
+                r.at,
+                format!("`{key}` is missing, and `[defaults]` has none"),
+                format!("write `{example}` here or into `[defaults]`"),
+            );
+        }
+    }
+
+    pub(super) fn default_policy(&self, r: &Reader<'_>, cx: &mut Context<'_>) -> Option<Policy> {
+        if self.defaults.retention.is_none() {
+            self.no_default(r, "retention", "retention = { mode = \"count\", value = 7 }", cx);
+        }
+        self.defaults.retention
+    }
+}
+
+fn copies(
+    r: &Reader<'_>,
+    world: &World<'_>,
+    own: Option<&PlaceName>,
+    cx: &mut Context<'_>,
+) -> Vec<SendTo> {
+    let (items, form) = r.items("send_to", cx);
+    let mut copies: Vec<SendTo> = Vec::new();
+    for item in items {
+        let copy = match (&item.value, form) {
+            (Value::Text { .. }, _) => PlaceName::from_node(item, &Form::Name, cx).and_then(|to| {
+                let kinds = [Kind::Peer, Kind::Location];
+                let usable = world.place(&to, item.at, &kinds, cx);
+                let plain = SendTo { to, via: Via::Auto, retention: None, encrypt_to: Vec::new() };
+                usable.then_some((plain, item.at))
+            }),
+            (Value::Table(_), Form::NameOr(table)) => Reader::open(table, item, item.at, cx)
+                .and_then(|r| {
+                    let at = r.place("to");
+                    Some((copy(&r, world, cx)?, at))
+                }),
+            _ => wrong_type(item, form, cx),
+        };
+        let Some((copy, at)) = copy else { continue };
+        if Some(&copy.to) == own {
+            cx.error_with(
+                at,
+                format!("`{}` is where this job's archives are made", copy.to),
+                "remove it from `send_to`",
+            );
+        }
+        if copies.iter().any(|other| other.to == copy.to) {
+            cx.error(at, format!("`{}` stands in `send_to` twice", copy.to));
+        }
+        copies.push(copy);
+    }
+    copies
+}
+
+fn copy(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<SendTo> {
+    let to: Option<PlaceName> = r.get("to", cx);
+    let usable = to
+        .as_ref()
+        .is_some_and(|to| world.place(to, r.place("to"), &[Kind::Peer, Kind::Location], cx));
+    let via: Option<&'static str> = r.get("via", cx);
+    let retention = world.policy(r, "retention", cx);
+    let encrypt_to = r.get("encrypt_to", cx);
+    let to = to?;
+    if world.places.contains_key(&to) && r.entry("via").is_some() {
+        cx.error_with(
+            r.place("via"),
+            format!("`via` belongs to peers; `{to}` is a location"),
+            "remove it",
+        );
+    }
+    if world.peers.contains(&to) && r.entry("retention").is_some() {
+        cx.error_with(
+            r.place("retention"),
+            format!("`retention` belongs to locations; `{to}` is a peer"),
+            "a peer keeps by a policy of its own",
+        );
+    }
+    let via = match via? {
+        "http" => Via::Http,
+        "rsync" => Via::Rsync,
+        _ => Via::Auto,
+    };
+    let encrypt_to = with_recovery(encrypt_to?, &world.recovery);
+    usable.then_some(SendTo { to, via, retention, encrypt_to })
+}
+
+/// How the job was ended; `None` for a living one, and after a report.
+fn ended(r: &Reader<'_>, cx: &mut Context<'_>) -> Option<Ended> {
+    let state: Option<&'static str> = r.get("state", cx);
+    let archives: Option<&'static str> = r.get("archives", cx);
+    let (state, archives) = (state?, archives?);
+    if state == "present" && archives == "expire" {
+        cx.error_with(
+            r.place("archives"),
+            "`archives = \"expire\"` belongs to `state = \"absent\"`",
+            "a living job's archives expire by its `retention`",
+        );
+    }
+    match (state, archives) {
+        ("absent", "expire") => Some(Ended::ExpireArchives),
+        ("absent", _) => Some(Ended::KeepArchives),
+        _ => None,
+    }
+}

@@ -1,0 +1,174 @@
+//! Reads `[peer.*]`.
+
+use super::World;
+use super::instance::owned;
+use super::reference::own_name;
+use crate::config::context::{Context, Object};
+use crate::config::keys::Kind;
+use crate::config::table::Reader;
+use crate::model::peer::{Accept, Peer, PeerKind, Ssh};
+use crate::model::size::Bytes;
+
+pub(super) fn peer(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> Option<Peer> {
+    let name = own_name(object, cx);
+    let r = Reader::open(Kind::Peer.table(), &object.node, object.at, cx)?;
+    let kind = kind(&r, world, cx);
+    let accept = r.table("accept", cx).map(|accept| read_accept(&accept, world, cx));
+    let rsync_above = r.get("rsync_above", cx);
+    let bandwidth: Option<Bytes> = r.maybe("bandwidth", cx);
+    if bandwidth == Some(Bytes(0)) {
+        cx.error(r.place("bandwidth"), "with a bandwidth of 0 nothing is ever sent");
+    }
+    let offsite = r.get("offsite", cx);
+    let fetch_from = r.get("fetch_from", cx);
+    let prune = r.get("prune", cx);
+    r.finish(cx)?;
+    let accept = match accept {
+        Some(accept) => Some(accept?),
+        None => None,
+    };
+    Some(Peer {
+        name: name?,
+        kind: kind?,
+        accept,
+        rsync_above: rsync_above?,
+        bandwidth,
+        offsite: offsite?,
+        fetch_from: fetch_from?,
+        prune: prune?,
+        place: object.place(),
+    })
+}
+
+fn kind(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<PeerKind> {
+    let ssh = r.table("ssh", cx).and_then(|ssh| read_ssh(ssh, cx));
+    match r.variant? {
+        "instance" => {
+            let url: Option<String> = r.get("url", cx);
+            if let Some(url) = &url
+                && url.starts_with("http://")
+                && !is_loopback(url)
+            {
+                cx.error_with(
+                    r.place("url"),
+                    "a peer beyond this host is reached over `https://` only",
+                    "its token would travel in the clear",
+                );
+            }
+            let token = r.maybe("token", cx);
+            let ca = r.maybe("ca", cx);
+            let pin: Option<String> = r.maybe("pin", cx);
+            if let Some(pin) = &pin
+                && pin.parse::<crate::model::archive::Sha256>().is_err()
+            {
+                cx.error(r.place("pin"), format!("`{pin}` is not a SHA-256 of 64 hex digits"));
+            }
+            Some(PeerKind::Instance { url: url?, token, ssh, ca, pin })
+        }
+        "backup-channel" => {
+            let hostname = r.get("hostname", cx);
+            let location = world.location(r, "location", cx);
+            Some(PeerKind::BackupChannel { hostname: hostname?, location })
+        }
+        "direct-ssh-direct" => {
+            let ssh = for_archives(r, ssh, cx)?;
+            if ssh.relay.is_some() {
+                cx.error_with(
+                    r.place("ssh"),
+                    "`relay` does not belong to `kind = \"direct-ssh-direct\"`",
+                    "it belongs to `direct-ssh-via-relay`",
+                );
+            }
+            Some(PeerKind::SshDirect(ssh))
+        }
+        _ => {
+            let ssh = for_archives(r, ssh, cx)?;
+            if ssh.relay.is_none() {
+                cx.error_with(
+                    r.place("ssh"),
+                    "`relay` is missing",
+                    "for instance `relay = \"relay@relay.example.org:22\"`",
+                );
+            }
+            Some(PeerKind::SshViaRelay(ssh))
+        }
+    }
+}
+
+/// The SSH of a peer that is nothing but SSH: it needs a folder there.
+fn for_archives(r: &Reader<'_>, ssh: Option<Ssh>, cx: &mut Context<'_>) -> Option<Ssh> {
+    if r.entry("ssh").is_none() {
+        r.missing("ssh", cx);
+    }
+    let ssh = ssh?;
+    if ssh.path.is_none() {
+        cx.error_with(
+            r.place("ssh"),
+            "`path`, the folder there, is missing",
+            "for instance `path = \"/srv/backup/jerry\"`",
+        );
+    }
+    Some(ssh)
+}
+
+fn read_ssh(r: Reader<'_>, cx: &mut Context<'_>) -> Option<Ssh> {
+    let host: Option<String> = r.get("host", cx);
+    let port: Option<u32> = r.get("port", cx);
+    let user: Option<String> = r.get("user", cx);
+    let path = r.maybe("path", cx);
+    let identity = r.maybe("identity", cx);
+    let known_hosts = r.maybe("known_hosts", cx);
+    let relay: Option<String> = r.maybe("relay", cx);
+    // What begins with a dash would be an option of ssh.
+    for (key, value) in [("host", &host), ("user", &user), ("relay", &relay)] {
+        if let Some(value) = value
+            && (value.starts_with('-')
+                || value.contains(|c: char| c.is_whitespace() || c.is_control()))
+        {
+            cx.error(r.place(key), format!("`{value}` cannot be used as `{key}`"));
+        }
+    }
+    r.finish(cx)?;
+    Some(Ssh {
+        host: host?,
+        port: u16::try_from(port?).ok()?,
+        user: user?,
+        path,
+        identity,
+        known_hosts,
+        relay,
+    })
+}
+
+fn read_accept(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<Accept> {
+    let token_hash = r.get("token_hash", cx);
+    if r.entry("location").is_none() {
+        r.missing("location", cx);
+    }
+    let location = world.location(r, "location", cx);
+    let quota = r.maybe("quota", cx);
+    let retention = match r.entry("retention") {
+        Some(_) => world.policy(r, "retention", cx),
+        None => world.default_policy(r, cx),
+    };
+    let scopes = r.get("scopes", cx).map(owned);
+    let immutable_for = r.get("immutable_for", cx);
+    let max_open_uploads = r.get("max_open_uploads", cx);
+    let trust: Option<&'static str> = r.get("trust", cx);
+    Some(Accept {
+        token_hash: token_hash?,
+        location: location?,
+        quota,
+        retention: retention?,
+        scopes: scopes?,
+        immutable_for: immutable_for?,
+        max_open_uploads: max_open_uploads?,
+        trust_restore: trust? == "restore",
+    })
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}

@@ -1,0 +1,90 @@
+//! Reads `[retention.*]` and `[location.*]`.
+
+use super::World;
+use super::reference::own_name;
+use crate::config::context::{Context, Object};
+use crate::config::keys::Kind;
+use crate::config::table::Reader;
+use crate::config::tree::{Node, Span};
+use crate::model::location::Location;
+use crate::model::name::ObjectName;
+use crate::model::retention::{Mode, Policy};
+
+pub(super) fn retention(object: &Object, cx: &mut Context<'_>) -> Option<Policy> {
+    let name: Option<ObjectName> = own_name(object, cx);
+    let policy = policy(&object.node, object.at, cx);
+    name.and(policy)
+}
+
+/// A policy, wherever it is written.
+pub(super) fn policy(node: &Node, at: Span, cx: &mut Context<'_>) -> Option<Policy> {
+    let r = Reader::open(Kind::Retention.table(), node, at, cx)?;
+    let mode = match r.variant? {
+        "count" => r.get("value", cx).map(Mode::Count),
+        "daily" => r.get("value", cx).map(Mode::Daily),
+        _ => {
+            let numbers = ["daily", "weekly", "monthly", "yearly"].map(|key| r.get(key, cx));
+            if numbers.iter().all(|number| *number == Some(0)) {
+                cx.error_with(
+                    at,
+                    "this policy keeps nothing: `daily`, `weekly`, `monthly` and `yearly` are all 0",
+                    "for instance `daily = 7`, `weekly = 4`, `monthly = 3`",
+                );
+            }
+            let [daily, weekly, monthly, yearly] = numbers;
+            (|| {
+                Some(Mode::Gfs {
+                    daily: daily?,
+                    weekly: weekly?,
+                    monthly: monthly?,
+                    yearly: yearly?,
+                })
+            })()
+        }
+    };
+    let min_days = r.get("min_days", cx);
+    r.finish(cx)?;
+    Some(Policy { mode: mode?, min_days: min_days? })
+}
+
+pub(super) fn location(
+    object: &Object,
+    world: &World<'_>,
+    cx: &mut Context<'_>,
+) -> Option<Location> {
+    let name = own_name(object, cx);
+    let r = Reader::open(Kind::Location.table(), &object.node, object.at, cx)?;
+    let path = r.get("path", cx);
+    let codec = r.get("compress", cx);
+    let encrypt_to: Option<Vec<String>> = r.get("encrypt_to", cx);
+    let removable = r.get("removable", cx);
+    let require_mount = r.get("require_mount", cx);
+    let min_free = r.get("min_free", cx);
+    let offsite = r.get("offsite", cx);
+    let identity = r.maybe("identity", cx);
+    let trash = r.get("trash", cx);
+    r.finish(cx)?;
+    Some(Location {
+        name: name?,
+        path: path?,
+        codec: codec?,
+        encrypt_to: with_recovery(encrypt_to?, &world.recovery),
+        removable: removable?,
+        require_mount: require_mount?,
+        min_free: min_free?,
+        offsite: offsite?,
+        identity,
+        trash: trash?,
+        place: object.place(),
+    })
+}
+
+/// Where anything is encrypted, the recovery recipients can open it too.
+pub(super) fn with_recovery(mut recipients: Vec<String>, recovery: &[String]) -> Vec<String> {
+    if !recipients.is_empty() {
+        recipients.extend(recovery.iter().cloned());
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    recipients.retain(|recipient| seen.insert(recipient.clone()));
+    recipients
+}

@@ -1,0 +1,206 @@
+//! `[instance]`, `[recovery]`, `[defaults]`, `[token.*]` and `[notify.*]`.
+
+use super::Form::{
+    Bool, Duration, Hash, List, Listen, Name, NameOr, Path, Recipient, Schedule, Secret, Text,
+    Timezone, Url, Word,
+};
+use super::Need::{Default, Optional, Required};
+use super::{Form, Key, Table, place};
+
+/// What a token may be allowed.
+pub(super) const SCOPES: Form =
+    Word(&["status", "list", "send", "fetch", "run", "delete", "restore", "admin"]);
+
+pub(super) const INSTANCE: Table = Table {
+    title: "instance",
+    doc: "This instance: its name, its zone and its own directories.",
+    switch: None,
+    keys: &[
+        Key::new(
+            "name",
+            Name,
+            Optional("the host name"),
+            "\"jerry\"",
+            "Signs archives: the first part of their names. Must be written once there are peers. At most 32 characters.",
+        ),
+        Key::new(
+            "url",
+            Url,
+            Optional("none"),
+            "\"https://jerry.example.org/larder\"",
+            "The public base URL. It may have a path, which the proxy strips.",
+        ),
+        Key::new(
+            "timezone",
+            Timezone,
+            Optional("the system's"),
+            "\"Europe/Paris\"",
+            "The one zone of schedules, days and names, as an IANA name.",
+        ),
+        Key::new(
+            "listen",
+            List(&Listen),
+            Default("[]"),
+            "[\"127.0.0.1:8470\", \"unix:/run/larder/web.sock\"]",
+            "Where the API is served.",
+        ),
+        Key::new(
+            "tls",
+            Form::Table(&TLS),
+            Optional("none"),
+            "{ cert = \"/etc/ssl/crt.pem\", key = \"/etc/ssl/key.pem\" }",
+            "Needed to listen beyond loopback.",
+        ),
+        Key::new(
+            "state_dir",
+            Path,
+            Default("\"/var/lib/larder/state\""),
+            "\"/var/lib/larder/state\"",
+            "Queue, history and the index of archives. Mode 0700.",
+        ),
+        Key::new(
+            "publish_dir",
+            Path,
+            Default("\"/var/lib/larder/public\""),
+            "\"/var/lib/larder/public\"",
+            "The generated JSON. Mode 0755.",
+        ),
+        Key::new(
+            "formerly",
+            List(&Name),
+            Default("[]"),
+            "[\"old-jerry\"]",
+            "Earlier names of this instance: their series are ours.",
+        ),
+        Key::new(
+            "control_socket",
+            Path,
+            Default("\"/run/larder/control.sock\""),
+            "\"/run/larder/control.sock\"",
+            "The socket over which commands reach the daemon.",
+        ),
+        Key::new(
+            "page_edits_peers",
+            Bool,
+            Default("false"),
+            "false",
+            "Whether the web page may add and remove peers as the commands do.",
+        ),
+    ],
+};
+
+const TLS: Table = Table {
+    title: "instance.tls",
+    doc: "Certificate and key, re-read when they are renewed.",
+    switch: None,
+    keys: &[
+        Key::new("cert", Path, Required, "\"/etc/ssl/crt.pem\"", "The certificate chain, PEM."),
+        Key::new("key", Path, Required, "\"/etc/ssl/key.pem\"", "The private key, PEM."),
+    ],
+};
+
+pub(super) const RECOVERY: Table = Table {
+    title: "recovery",
+    doc: "Recipients that can open every encrypted archive. Their identity is kept off this host.",
+    switch: None,
+    keys: &[Key::new(
+        "recipients",
+        List(&Recipient),
+        Required,
+        "[\"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"]",
+        "Added to `encrypt_to` wherever that is not empty.",
+    )],
+};
+
+pub(super) const DEFAULTS: Table = Table {
+    title: "defaults",
+    doc: "What a job says that does not say it itself.",
+    switch: None,
+    keys: &[
+        Key::new(
+            "schedule",
+            Schedule,
+            Optional("each job needs its own"),
+            "\"0 2 * * *\"",
+            "When jobs run. One daily line here queues every enabled job; they run one after the other.",
+        ),
+        Key::new(
+            "retention",
+            NameOr(&place::RETENTION),
+            Optional("each job needs its own"),
+            "\"standard\"",
+            "Which archives stay: the name of a `[retention.NAME]`, or a policy.",
+        ),
+        Key::new(
+            "location",
+            Name,
+            Optional("each job needs its own"),
+            "\"main\"",
+            "Where archives are made: the name of a `[location.NAME]`.",
+        ),
+    ],
+};
+
+pub(super) const TOKEN: Table = Table {
+    title: "token.NAME",
+    doc: "An API token. Only its hash stands here; `larder token new` makes both.",
+    switch: None,
+    keys: &[
+        Key::new(
+            "hash",
+            Hash,
+            Required,
+            "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
+            "bcrypt (`$2b$…`) or `sha256:` with 64 hex digits.",
+        ),
+        Key::new("scopes", List(&SCOPES), Required, "[\"status\"]", "What it may do."),
+    ],
+};
+
+const URL_ONLY: &str = "exactly one of `url`, `ping_url`, `mail_to`";
+
+pub(super) const NOTIFY: Table = Table {
+    title: "notify.NAME",
+    doc: "Who is told: a webhook, a dead-man's switch, or an address.",
+    switch: None,
+    keys: &[
+        Key::new(
+            "url",
+            Secret,
+            Optional(URL_ONLY),
+            "{ file = \"/etc/larder/secrets/hook\" }",
+            "A webhook that gets the event as JSON.",
+        ),
+        Key::new(
+            "ping_url",
+            Secret,
+            Optional(URL_ONLY),
+            "{ file = \"/etc/larder/secrets/ping\" }",
+            "A dead-man's switch that is called while all is well.",
+        ),
+        Key::new(
+            "mail_to",
+            Text,
+            Optional(URL_ONLY),
+            "\"admin@example.org\"",
+            "An address, through the local sendmail.",
+        ),
+        Key::new(
+            "on",
+            List(&Word(&["failure", "recovery", "overdue", "blocked", "success", "stale"])),
+            Default("[\"failure\", \"recovery\", \"overdue\", \"blocked\"]"),
+            "[\"failure\", \"recovery\"]",
+            "Which events.",
+        ),
+    ],
+};
+
+/// How long something stays, with its default.
+pub(super) const fn keep(
+    name: &'static str,
+    default: &'static str,
+    example: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key::new(name, Duration, Default(default), example, doc)
+}

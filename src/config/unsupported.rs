@@ -1,0 +1,68 @@
+//! What this version parses and checks, and does not carry out yet: refused in plain words, since
+//! a key that is silently ignored is a backup that does not exist.
+//!
+//! Whoever carries one out deletes its line here.
+
+use super::context::{Context, Object};
+use super::tree::{Node, Span, Value};
+
+/// A path of keys below the top (`*` stands for any key or item), the text or `true` that it must
+/// have to be refused, and what is not carried out.
+const NOT_YET: &[(&[&str], Option<&str>, &str)] = &[
+    (&["instance", "listen"], None, "serving the API over the network"),
+    (&["instance", "tls"], None, "serving the API over the network"),
+    (&["instance", "page_edits_peers"], Some("true"), "editing peers on the web page"),
+    (&["location", "*", "identity"], None, "an unattended drill"),
+    (&["job", "*", "type"], Some("mysql"), "a job of type `mysql`"),
+    (&["job", "*", "type"], Some("postgresql"), "a job of type `postgresql`"),
+    (&["job", "*", "type"], Some("ynh_app"), "a job of type `ynh_app`"),
+    (&["job", "*", "type"], Some("ynh_system"), "a job of type `ynh_system`"),
+    (&["job", "*", "drill"], None, "a drill"),
+    (&["job", "*", "protect", "proven"], None, "the goal `proven`"),
+    (&["job", "*", "send_to", "*", "via"], Some("rsync"), "sending by rsync"),
+    (&["job", "*", "send_to", "*", "encrypt_to"], None, "encryption of a single copy"),
+    (&["peer", "*"], None, "a peer"),
+    (&["token", "*"], None, "an API token"),
+    (&["notify", "*"], None, "a notification"),
+];
+
+/// Reports what this version does not carry out of one object.
+pub(super) fn refuse(object: &Object, cx: &mut Context<'_>) {
+    for (path, only, what) in NOT_YET {
+        let Some((kind, below)) = path.split_first() else { continue };
+        if *kind != object.id.kind.word() {
+            continue;
+        }
+        let below = if object.id.kind.is_single() { below } else { &below[1..] };
+        for at in matches(&object.node, object.at, below, *only) {
+            cx.error_with(
+                at,
+                format!("{what} is not carried out by this version yet"),
+                "remove it, or comment it out: nothing that is written here is ignored in silence",
+            );
+        }
+    }
+}
+
+fn matches(node: &Node, at: Span, path: &[&str], only: Option<&str>) -> Vec<Span> {
+    let Some((key, below)) = path.split_first() else {
+        let wanted = match (&node.value, only) {
+            (_, None) => true,
+            (Value::Text { text, .. }, Some(only)) => text == only,
+            (Value::Bool(value), Some(only)) => value.to_string() == only,
+            _ => false,
+        };
+        return if wanted { vec![at] } else { Vec::new() };
+    };
+    match &node.value {
+        Value::Table(entries) => entries
+            .iter()
+            .filter(|entry| *key == "*" || entry.key == *key)
+            .flat_map(|entry| matches(&entry.node, entry.at, below, only))
+            .collect(),
+        Value::Array(items) if *key == "*" => {
+            items.iter().flat_map(|item| matches(item, item.at, below, only)).collect()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,181 @@
+//! The composition root of `larder daemon`: engine, control socket, generated JSON, signals, systemd.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::api;
+use crate::engine::{Autonomy, Engine, Event, Handle, Options, RunFilter, StartError};
+use crate::publish::{self, Published};
+use crate::stop::{Stop, Stopped};
+
+/// How long the loop may not move: it looks at least every 30 s, and a look at slow disks takes long.
+const LOOP_HANGS: Duration = Duration::from_mins(3);
+/// How long the socket and the generated JSON may take to end, after the runs.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+/// How often the generated JSON is looked at although nothing happened: it is rewritten at least hourly.
+const PUBLISH_AT_LEAST: Duration = Duration::from_mins(5);
+/// How long events are gathered before the generated JSON is written.
+const GATHER: Duration = Duration::from_millis(500);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// See [`StartError`]; a control socket that cannot be opened.
+pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
+    let handle =
+        Engine::start(Options { config_dir, autonomy: Autonomy::Daemon, only: Vec::new() }).await?;
+    let stop = Stop::new();
+    let socket = handle.view().desired.instance.control_socket.clone();
+    let listener = api::socket::bind(&socket)
+        .await
+        .with_context(|| format!("cannot open the control socket `{}`", socket.display()))?;
+    let router = api::router(handle.clone());
+    let serve = {
+        let (socket, stop) = (socket.clone(), stop.clone());
+        tokio::spawn(async move { api::socket::serve(listener, &socket, router, stop).await })
+    };
+    let publisher = tokio::spawn(publish_on_change(handle.clone(), stop.clone()));
+    let watchdog = tokio::spawn(feed_watchdog(handle.clone(), stop.clone()));
+    notify(&[sd_notify::NotifyState::Ready]);
+    let view = handle.view();
+    tracing::info!(
+        instance = %view.desired.instance.name,
+        jobs = view.desired.jobs.len(),
+        archives = view.observed.archives.len(),
+        socket = %socket.display(),
+        "larder is ready"
+    );
+
+    wait_for_end(&handle).await?;
+    notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping");
+    handle.shutdown().await;
+    stop.request(Stopped::Shutdown);
+    // Each ends with the stop; one that does not must not keep the daemon.
+    let all = async { tokio::join!(serve, publisher, watchdog) };
+    let _ = tokio::time::timeout(LAST_MOMENT, all).await;
+    Ok(())
+}
+
+/// SIGHUP reloads, SIGTERM and SIGINT end.
+async fn wait_for_end(handle: &Handle) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+    loop {
+        // Signals that arrive between two waits are kept by their streams.
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => {
+                tell_reloading();
+                tokio::select! {
+                    // One that is dropped goes on in the loop, and ends with it.
+                    _ = handle.reloaded() => notify(&[sd_notify::NotifyState::Ready]),
+                    // As above.
+                    _ = terminate.recv() => return Ok(()),
+                    _ = interrupt.recv() => return Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// Tells systemd that a reload begins; it waits for the `Ready` that follows.
+fn tell_reloading() {
+    match sd_notify::NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[sd_notify::NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "cannot tell systemd that a reload begins"),
+    }
+}
+
+/// Tells systemd; without systemd there is nobody to tell.
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "cannot tell systemd");
+    }
+}
+
+/// Feeds the watchdog while the loop still moves: one that hangs is restarted.
+async fn feed_watchdog(handle: Handle, stop: Stop) {
+    let Some(period) = sd_notify::watchdog_enabled() else { return };
+    let mut ticker = tokio::time::interval(period / 3);
+    loop {
+        tokio::select! {
+            // Losing a tick makes the next one feed.
+            _ = ticker.tick() => {
+                if handle.last_beat().elapsed() < LOOP_HANGS {
+                    notify(&[sd_notify::NotifyState::Watchdog]);
+                }
+            }
+            // Waits for a flag that stays set.
+            _ = stop.requested() => return,
+        }
+    }
+}
+
+/// Keeps the generated JSON up to date.
+async fn publish_on_change(handle: Handle, stop: Stop) {
+    let mut events = handle.subscribe();
+    let mut published = Published::default();
+    loop {
+        let filter = RunFilter { limit: publish::RUNS, ..RunFilter::default() };
+        let view = handle.view();
+        if let Ok(runs) = handle.runs(filter).await {
+            let dir = view.desired.instance.publish_dir.clone();
+            let result = tokio::task::spawn_blocking(move || {
+                let result = publish::publish(&view, &runs, &dir, &mut published);
+                (result, published)
+            })
+            .await;
+            match result {
+                Ok((result, kept)) => {
+                    published = kept;
+                    if let Err(error) = result {
+                        tracing::warn!(%error, "cannot write the generated JSON");
+                    }
+                }
+                Err(_) => published = Published::default(),
+            }
+        }
+        let wait = tokio::time::timeout(PUBLISH_AT_LEAST, worth_publishing(&mut events));
+        tokio::select! {
+            // An event that is lost with the wait is covered by the next look.
+            _ = wait => {}
+            // Waits for a flag that stays set.
+            _ = stop.requested() => return,
+        }
+        tokio::select! {
+            // What is gathered is looked at anew.
+            () = tokio::time::sleep(GATHER) => {}
+            // Waits for a flag that stays set.
+            _ = stop.requested() => return,
+        }
+    }
+}
+
+/// Waits for an event that the generated JSON shows; progress is not one.
+async fn worth_publishing(events: &mut tokio::sync::broadcast::Receiver<Event>) {
+    loop {
+        match events.recv().await {
+            Ok(Event::Progress(..)) => {}
+            Ok(Event::Run(_) | Event::View)
+            | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return,
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// The exit code of a start that failed: 75 when another process has the state.
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<StartError>() {
+        Some(StartError::InUse(_)) => 75,
+        Some(StartError::Config { .. } | StartError::Read(_) | StartError::State(_)) | None => 1,
+    }
+}

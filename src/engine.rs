@@ -1,0 +1,242 @@
+//! The loop: observe, decide, do, one run at a time in each lane.
+//!
+//! [`Engine::start`] opens the state, puts right what a crash left, and starts the loop; everybody
+//! else holds a [`Handle`]: the API, the command line and the daemon. What is shown is a [`View`],
+//! made anew after every pass; what is asked for goes to the loop as a request, so that nothing
+//! here is changed by two at once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::{Timestamp, Zoned};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+use crate::config::watch::Watcher;
+use crate::model::archive::ArchiveId;
+use crate::model::desired::Desired;
+use crate::model::name::{JobName, PlaceName};
+use crate::model::observed::Observed;
+use crate::model::run::{Run, RunId, RunStatus};
+use crate::progress::Snapshot;
+use crate::reconcile::Plan;
+use crate::status::JobVerdict;
+
+pub use self::handle::Handle;
+
+mod core;
+mod handle;
+mod requests;
+mod start;
+mod wanted;
+mod cycle;
+mod look;
+mod observe;
+mod clock;
+mod stock;
+mod answer;
+mod catalogue;
+mod executor;
+mod record;
+mod context;
+mod backup;
+mod around;
+mod after;
+mod room;
+mod suspicion;
+mod expire;
+mod verify;
+mod send;
+mod adopt;
+#[cfg(test)]
+mod tests;
+
+/// How much the engine does of its own accord.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Autonomy {
+    /// The daemon: everything that the plan wants, and it watches the configuration.
+    Daemon,
+    /// `larder apply`: everything that the plan wants now.
+    Apply,
+    /// Other commands without a daemon: only what this process is asked for.
+    OnRequest,
+}
+
+/// How an engine is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The configuration directory.
+    pub config_dir: PathBuf,
+    /// How much it does of its own accord.
+    pub autonomy: Autonomy,
+    /// Of these jobs only (`larder apply --job`); of all when empty.
+    pub only: Vec<JobName>,
+}
+
+/// One copy of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ArchiveKey {
+    /// Which archive.
+    pub id: ArchiveId,
+    /// Where the copy rests.
+    pub location: PlaceName,
+}
+
+/// What is known of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigReport {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Whether the files as they are now have no error.
+    pub valid: bool,
+    /// SHA-256 of the files as they are now, in hex; empty when they cannot be read.
+    pub hash: String,
+    /// SHA-256 of the configuration that is in force, in hex.
+    pub applied: String,
+    /// Counts the configurations that were applied on this instance.
+    pub generation: u64,
+    /// The git commit of the directory, where it is a work tree.
+    pub commit: Option<String>,
+    /// Every mistake and warning in the files as they are now.
+    pub diagnostics: Vec<crate::config::Diagnostic>,
+    /// Objects that are in force in an older form, one line each, with the reason.
+    pub stale: Vec<String>,
+}
+
+/// Everything there is to show, of one moment.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The moment, in the instance's zone.
+    pub at: Zoned,
+    /// Since when this process runs.
+    pub started_at: Timestamp,
+    /// What is wanted.
+    pub desired: Arc<Desired>,
+    /// What is known of the configuration.
+    pub config: Arc<ConfigReport>,
+    /// What is there.
+    pub observed: Arc<Observed>,
+    /// What will be done.
+    pub plan: Arc<Plan>,
+    /// How well each job is protected.
+    pub verdicts: Arc<Vec<JobVerdict>>,
+}
+
+/// What happened, for those who follow.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A run was queued, began or ended.
+    Run(Box<Run>),
+    /// A run moved on.
+    Progress(RunId, Snapshot),
+    /// A new view is there.
+    View,
+}
+
+/// Which runs to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this job only.
+    pub job: Option<JobName>,
+    /// With this status only.
+    pub status: Option<RunStatus>,
+    /// Of this kind only (`Work::word`).
+    pub kind: Option<String>,
+    /// Older than this run only.
+    pub before: Option<RunId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// It is queued or running already.
+    #[error("it is queued or running already, as run {0}")]
+    Busy(RunId),
+    /// It would break a promise.
+    #[error("{why}")]
+    Refused {
+        /// Why.
+        why: String,
+        /// What to do instead.
+        hint: Option<String>,
+    },
+    /// It was tried and failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The engine is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+/// Why an engine could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process has the state: exit code 75.
+    #[error("another larder has the state in `{0}` open")]
+    InUse(PathBuf),
+    /// The configuration has errors, and none was ever good.
+    #[error("the configuration in `{dir}` has {errors} error(s)")]
+    Config {
+        /// The directory.
+        dir: PathBuf,
+        /// How many.
+        errors: usize,
+        /// All of them.
+        diagnostics: Vec<crate::config::Diagnostic>,
+    },
+    /// The directory could not be read.
+    #[error("{0}")]
+    Read(String),
+    /// The state could not be opened.
+    #[error("{0}")]
+    State(String),
+}
+
+/// Starts engines.
+#[derive(Debug)]
+pub struct Engine {}
+
+impl Engine {
+    /// Opens the state, puts right what a crash left, and starts the loop on the current runtime.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(options: Options) -> Result<Handle, StartError> {
+        let (requests, incoming) = mpsc::unbounded_channel();
+        let is_watched = options.autonomy == Autonomy::Daemon;
+        let (core, watch) = tokio::task::spawn_blocking(move || {
+            // Watched before it is read: what is edited in between is noticed.
+            let watch = is_watched.then(|| Watcher::start(&options.config_dir));
+            start::start(options, requests).map(|core| (core, watch))
+        })
+        .await
+        .map_err(|error| StartError::State(error.to_string()))??;
+        let (watcher, changes) = watch.unzip();
+        let (end, mut ended) = tokio::sync::watch::channel(false);
+        let mut first = core.events.subscribe();
+        let looped = Arc::clone(&core);
+        tokio::spawn(async move {
+            cycle::run(looped, incoming, changes).await;
+            drop(watcher);
+            end.send_replace(true);
+        });
+        // The first view is shown before anybody asks for one; a loop that is gone shows none.
+        loop {
+            tokio::select! {
+                // An event that is lost with a lag was not the last one.
+                event = first.recv() => match event {
+                    Ok(Event::View) | Err(RecvError::Closed) => break,
+                    Ok(Event::Run(_) | Event::Progress(..)) | Err(RecvError::Lagged(_)) => {}
+                },
+                // Waits for a value that stays.
+                _ = ended.wait_for(|ended| *ended) => break,
+            }
+        }
+        Ok(Handle::new(core, ended))
+    }
+}

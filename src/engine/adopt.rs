@@ -1,0 +1,101 @@
+//! Takes a file that another program made into the catalogue: read whole, hashed, given a sidecar.
+
+use jiff::Timestamp;
+
+use crate::archive;
+use crate::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome};
+use crate::model::location::Codec;
+use crate::model::name::{ArchiveName, JobName, PlaceName};
+use crate::model::size::Bytes;
+
+use super::context::{Context, Done, Failure, with_causes};
+
+/// Adopts a foreign file into the series of a job.
+pub(crate) fn adopt(
+    cx: &Context,
+    location: &PlaceName,
+    file_name: &str,
+    job: &JobName,
+) -> Result<Done, Failure> {
+    let (store, _) = cx.available(location)?;
+    let job =
+        cx.desired.jobs.get(job).ok_or_else(|| {
+            Failure::new(format!("job `{job}` is not in the configuration any more"))
+        })?;
+    let (stem, codec) = split(file_name).ok_or_else(|| {
+        Failure::new(format!("`{file_name}` is not a tar archive by its name"))
+            .hint("it must end in .tar, .tar.gz or .tar.zst; encrypted files cannot be adopted")
+    })?;
+    let name: ArchiveName = stem.parse().map_err(|error| {
+        Failure::new(format!("`{file_name}` cannot be adopted under its name: {error}"))
+            .hint("rename it first")
+    })?;
+    cx.progress.enter("reading");
+    let folder = cx.core.folder(location).ok_or_else(|| {
+        Failure::new(format!("location `{location}` is not in the configuration"))
+    })?;
+    let file = folder.open_foreign(file_name)?;
+    let modified = file
+        .metadata()
+        .and_then(|metadata| metadata.modified())
+        .ok()
+        .and_then(|time| Timestamp::try_from(time).ok());
+    let survey =
+        archive::survey(&file, codec, &cx.stop, &cx.progress).map_err(|error| match error {
+            archive::OpenError::Stopped(stopped) => Failure::from(stopped),
+            error => Failure::new(format!(
+                "`{file_name}` is not a complete tar archive: {}",
+                with_causes(&error)
+            ))
+            .hint("nothing was changed"),
+        })?;
+    let created_at = survey.created_at.or(modified).unwrap_or_else(|| cx.now());
+    let zoned = created_at.to_zoned(cx.desired.instance.timezone.clone());
+    let archive = Archive {
+        id: ArchiveId(uuid::Uuid::new_v4()),
+        name: name.clone(),
+        origin: cx.desired.instance.name.clone(),
+        job: job.name.clone(),
+        job_type: job.source.job_type(),
+        label: job.label.clone(),
+        location: location.clone(),
+        created_at,
+        day: zoned.date(),
+        zone: zoned.time_zone().iana_name().unwrap_or("UTC").to_owned(),
+        content_size: survey.content_size,
+        stream_size: survey.stream_size,
+        file_size: survey.file_size,
+        stream_sha256: Some(survey.stream_sha256),
+        file_sha256: Some(survey.file_sha256),
+        codec,
+        recipients: Vec::new(),
+        outcome: Outcome::Good,
+        partial_allowed: false,
+        how: How::Adopted,
+        received_at: Some(cx.now()),
+        pinned: false,
+        condition: Condition::Present,
+        verified_at: Some(cx.now()),
+        counts: MemberCounts { files: survey.files, ..MemberCounts::default() },
+        config_hash: None,
+        config_commit: None,
+        job_json: Some(job.effective_json.clone()),
+    };
+    let series = archive.series();
+    // First: if the machine stops in between, nothing of the series goes without approval.
+    cx.core.mark_adopted(&series)?;
+    store.adopt(&archive)?;
+    cx.core.catalogue.put(&cx.core.state, archive)?;
+    cx.core.catalogue.forget_foreign(location, file_name);
+    Ok(Done {
+        summary: format!("`{name}` adopted into {series}, {}", Bytes(survey.file_size)),
+        archive: Some((name, survey.file_size)),
+        ..Done::default()
+    })
+}
+
+fn split(file_name: &str) -> Option<(&str, Codec)> {
+    [(".tar", Codec::None), (".tar.gz", Codec::Gzip(6)), (".tar.zst", Codec::Zstd(3))]
+        .into_iter()
+        .find_map(|(ending, codec)| Some((file_name.strip_suffix(ending)?, codec)))
+}

@@ -1,0 +1,296 @@
+//! Carries out what others ask of the loop, one request after the other.
+
+use std::collections::BTreeSet;
+
+use crate::model::archive::{Archive, ArchiveId, Condition, Series};
+use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
+use crate::reconcile::expiry;
+use crate::reconcile::guards::freeze_hash;
+use crate::stop::Stopped;
+
+use super::context::with_causes;
+use super::core::Core;
+use super::requests::Request;
+use super::{ArchiveKey, Autonomy, Event, RequestError, record};
+
+/// Answers one request. The asker may be gone; then nobody hears the answer.
+pub(crate) fn answer(core: &Core, request: Request) {
+    match request {
+        Request::Queue(work, reply) => {
+            let _ = reply.send(queue(core, work));
+        }
+        Request::Undelete(key, reply) => {
+            let _ = reply.send(undelete(core, &key));
+        }
+        Request::SetPinned(key, pinned, reply) => {
+            let _ = reply.send(set_pinned(core, &key, pinned));
+        }
+        Request::Approve(hash, reply) => {
+            let _ = reply.send(approve(core, &hash));
+        }
+        Request::Cancel(run, reply) => {
+            let _ = reply.send(cancel(core, run));
+        }
+        // The loop takes this one itself.
+        Request::Reload(_) => {}
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> RequestError {
+    RequestError::Failed(with_causes(error))
+}
+
+fn refused(why: String, hint: &str) -> RequestError {
+    RequestError::Refused { why, hint: Some(hint.to_owned()) }
+}
+
+fn queue(core: &Core, work: Work) -> Result<RunId, RequestError> {
+    may_queue(core, &work)?;
+    let open = core.state.open_runs().map_err(|error| failed(&error))?;
+    if let Some(same) = open.iter().find(|run| is_same(&run.work, &work)) {
+        // Without a daemon, what an earlier process left in the queue is this command's to do.
+        if core.options.autonomy == Autonomy::OnRequest && same.status == RunStatus::Queued {
+            core.requested().insert(same.id);
+            return Ok(same.id);
+        }
+        return Err(RequestError::Busy(same.id));
+    }
+    let run = core
+        .state
+        .enqueue(work, Cause::Manual, core.now(), Some(core.desired().hash.clone()))
+        .map_err(|error| failed(&error))?;
+    core.log_line(run.id, "queued: somebody asked");
+    core.requested().insert(run.id);
+    let id = run.id;
+    core.tell(Event::Run(Box::new(run)));
+    Ok(id)
+}
+
+fn is_same(queued: &Work, asked: &Work) -> bool {
+    match (queued, asked) {
+        (Work::Backup { job: a }, Work::Backup { job: b }) => a == b,
+        (queued, asked) => queued == asked,
+    }
+}
+
+fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
+    let desired = core.desired();
+    match work {
+        Work::Backup { job } => {
+            let Some(found) = desired.jobs.get(job) else {
+                return Err(RequestError::NotFound(format!("there is no job `{job}`")));
+            };
+            if found.ended.is_some() {
+                return Err(refused(
+                    format!("job `{job}` was ended with `state = \"absent\"`"),
+                    "remove that line to run it again",
+                ));
+            }
+            Ok(())
+        }
+        Work::Expire { series, archives } => archives.iter().try_for_each(|id| {
+            let key = ArchiveKey { id: *id, location: series.location.clone() };
+            may_delete(core, &present(core, &key)?)
+        }),
+        Work::Verify { archive, location } => {
+            present(core, &ArchiveKey { id: *archive, location: location.clone() }).map(drop)
+        }
+        Work::Send { archive, from, to } => {
+            present(core, &ArchiveKey { id: *archive, location: from.clone() })?;
+            if !desired.locations.contains_key(to) {
+                return Err(RequestError::NotFound(format!("there is no location `{to}`")));
+            }
+            if core.catalogue.get(&ArchiveKey { id: *archive, location: to.clone() }).is_some_and(
+                |copy| matches!(copy.condition, Condition::Present | Condition::Unavailable),
+            ) {
+                return Err(RequestError::Refused {
+                    why: format!("`{to}` holds this archive already"),
+                    hint: None,
+                });
+            }
+            Ok(())
+        }
+        Work::Adopt { location, file_name, job } => {
+            if !desired.jobs.contains_key(job) {
+                return Err(RequestError::NotFound(format!("there is no job `{job}`")));
+            }
+            let known = core.catalogue.foreign();
+            if known.iter().any(|file| file.location == *location && file.file_name == *file_name) {
+                return Ok(());
+            }
+            Err(RequestError::NotFound(format!(
+                "there is no foreign file `{file_name}` at `{location}`"
+            )))
+        }
+        Work::EmptyTrash { .. } => Ok(()),
+    }
+}
+
+fn present(core: &Core, key: &ArchiveKey) -> Result<Archive, RequestError> {
+    core.catalogue.get(key).ok_or_else(|| {
+        RequestError::NotFound(format!("there is no archive {} at `{}`", key.id, key.location))
+    })
+}
+
+/// What protects an archive from a deletion by hand.
+fn may_delete(core: &Core, archive: &Archive) -> Result<(), RequestError> {
+    let name = &archive.name;
+    if archive.pinned {
+        return Err(refused(
+            format!("`{name}` is pinned"),
+            "unpin it first: `larder archive unpin`",
+        ));
+    }
+    if let Condition::Trashed { until } = archive.condition {
+        return Err(RequestError::Refused {
+            why: format!("`{name}` is in the trash already, until {until}"),
+            hint: None,
+        });
+    }
+    let open = core.state.open_runs().map_err(|error| failed(&error))?;
+    let held = open.iter().find(|run| {
+        matches!(&run.work, Work::Send { archive: id, .. } | Work::Verify { archive: id, .. } if *id == archive.id)
+            && run.status == RunStatus::Running
+    });
+    if let Some(run) = held {
+        return Err(refused(
+            format!("`{name}` is in use by run {}", run.id),
+            "wait for it, or cancel it",
+        ));
+    }
+    if !archive.is_good() {
+        return Ok(());
+    }
+    let series = archive.series();
+    // What is about to leave counts as gone: two requests must not each find the other's archive.
+    let (mut leaving, mut by_request) =
+        (BTreeSet::<ArchiveId>::new(), BTreeSet::<ArchiveId>::new());
+    for run in &open {
+        let Work::Expire { series: of, archives } = &run.work else { continue };
+        if *of == series && !archives.contains(&archive.id) {
+            leaving.extend(archives);
+            by_request.extend(archives.iter().filter(|_| run.cause == Cause::Manual));
+        }
+    }
+    let there = core.catalogue.select(|other| other.is_good() && other.series() == series);
+    let good = there.iter().filter(|other| !leaving.contains(&other.id)).count();
+    let waiting = there.iter().filter(|other| by_request.contains(&other.id)).count();
+    if good <= 1 {
+        return Err(refused(
+            format!("`{name}` is the last good archive of {series}"),
+            "make another one first (`larder run`), or end the job with `state = \"absent\"`, `archives = \"expire\"`",
+        ));
+    }
+    let facts = core
+        .state
+        .series_facts()
+        .map_err(|error| failed(&error))?
+        .remove(&series)
+        .unwrap_or_default();
+    if let Some(why) =
+        expiry::request_brake(good + waiting, &facts.recent_deletions, waiting + 1, core.now())
+    {
+        return Err(refused(
+            format!("too much of {series} would go: {why}"),
+            "wait, or lower its retention and approve the plan (`larder plan`)",
+        ));
+    }
+    Ok(())
+}
+
+fn undelete(core: &Core, key: &ArchiveKey) -> Result<(), RequestError> {
+    let _moving = core.moving();
+    let archive = present(core, key)?;
+    if !matches!(archive.condition, Condition::Trashed { .. }) {
+        return Err(RequestError::Refused {
+            why: format!("`{}` is not in the trash", archive.name),
+            hint: None,
+        });
+    }
+    let store = core.store(&key.location).ok_or_else(|| {
+        RequestError::NotFound(format!("there is no location `{}`", key.location))
+    })?;
+    // Pinned: otherwise the next pass would delete again what somebody just took back. It is in
+    // the description that is written before the archive moves: a crash anywhere leaves it in the
+    // trash, or here and pinned. Read back again, since what damaged it may have been forgotten.
+    let pinned = Archive { pinned: true, verified_at: None, ..archive };
+    store.untrash(&pinned).map_err(|error| failed(&error))?;
+    let back = Archive { condition: Condition::Present, ..pinned };
+    store.update(&back).map_err(|error| failed(&error))?;
+    core.catalogue.put(&core.state, back).map_err(|error| failed(&error))
+}
+
+fn set_pinned(core: &Core, key: &ArchiveKey, pinned: bool) -> Result<(), RequestError> {
+    let _moving = core.moving();
+    let archive = present(core, key)?;
+    if let Condition::Trashed { .. } = archive.condition {
+        return Err(refused(
+            format!("`{}` is in the trash", archive.name),
+            "take it back first: `larder archive undelete`",
+        ));
+    }
+    let store = core.store(&key.location).ok_or_else(|| {
+        RequestError::NotFound(format!("there is no location `{}`", key.location))
+    })?;
+    core.catalogue
+        .modify(&core.state, store.as_ref(), key, |archive| archive.pinned = pinned)
+        .map(drop)
+        .map_err(|error| failed(&error))
+}
+
+fn approve(core: &Core, hash: &str) -> Result<Vec<Series>, RequestError> {
+    let freezes = core.state.freezes().map_err(|error| failed(&error))?;
+    if let Some(freeze) = freezes.iter().find(|freeze| freeze_hash(freeze).as_deref() == Some(hash))
+    {
+        core.state.drop_freeze(freeze).map_err(|error| failed(&error))?;
+        return Ok(Vec::new());
+    }
+    let view = core.view.load();
+    let approved: Vec<_> = view
+        .plan
+        .blocked
+        .iter()
+        .filter(|blocked| {
+            blocked.hash == hash || view.plan.deletions_hash().as_deref() == Some(hash)
+        })
+        .collect();
+    if approved.is_empty() {
+        return Err(RequestError::NotFound(format!(
+            "no deletions with the hash `{hash}` wait for approval; `larder plan` shows those that do"
+        )));
+    }
+    for blocked in &approved {
+        core.state.approve(&blocked.hash, core.now()).map_err(|error| failed(&error))?;
+    }
+    Ok(approved.into_iter().map(|blocked| blocked.series.clone()).collect())
+}
+
+fn cancel(core: &Core, id: RunId) -> Result<(), RequestError> {
+    let running =
+        core.running().values().find(|running| running.run.id == id).map(|r| r.stop.clone());
+    let run = core
+        .state
+        .run(id)
+        .map_err(|error| failed(&error))?
+        .ok_or_else(|| RequestError::NotFound(format!("there is no run {id}")))?;
+    if run.status.is_final() {
+        return Err(RequestError::Refused {
+            why: format!("run {id} is over: {}", run.status.word()),
+            hint: None,
+        });
+    }
+    if let Some(stop) = running {
+        stop.request(Stopped::Cancelled);
+        return Ok(());
+    }
+    let over = Run {
+        status: RunStatus::Cancelled,
+        finished_at: Some(core.now()),
+        summary: "cancelled before it began".to_owned(),
+        ..run
+    };
+    core.state.commit(|txn| record::write(txn, &over)).map_err(|error| failed(&error))?;
+    core.log_line(over.id, "cancelled before it began");
+    core.tell(Event::Run(Box::new(over)));
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! One backup: commands before, the archive, commands after, publication.
+//!
+//! Nothing counts before the archive has its final name at its location and its record in the
+//! state. See [`super::around`] for the commands.
+
+use jiff::Zoned;
+
+use crate::archive;
+use crate::location::ArchiveStore;
+use crate::model::archive::{Archive, ArchiveId, Condition, How, Outcome};
+use crate::model::job::{Job, JobSource, JobType};
+use crate::model::location::Location;
+use crate::model::name::JobName;
+use crate::model::run::{Cause, RunId, Work};
+use crate::model::size::Bytes;
+use crate::source::directory::Directory;
+
+use super::around::between_commands;
+use super::context::{Context, Done, Failure, with_causes};
+use super::room::make_room;
+use super::suspicion;
+
+/// Makes an archive of a job.
+pub(crate) fn backup(cx: &Context, name: &JobName) -> Result<Done, Failure> {
+    let job = cx.desired.jobs.get(name).ok_or_else(|| {
+        Failure::new(format!("job `{name}` is not in the configuration any more"))
+    })?;
+    let location = cx.desired.locations.get(&job.location).ok_or_else(|| {
+        Failure::new(format!("location `{}` is not in the configuration any more", job.location))
+    })?;
+    if let Some(earlier) = given_up(cx, name) {
+        return Err(Failure::new(format!("run {earlier} of `{name}` was given up and hangs still"))
+            .hint("a disk or a network file system may be hanging (`dmesg`); it runs again when that one has ended"));
+    }
+    let (store, free) = cx.available(&job.location)?;
+    make_room(cx, job, location, store.as_ref(), free)?;
+
+    let (read, after) = between_commands(cx, job, || read(cx, job, location, store.as_ref()))?;
+    let mut done = publish(cx, job, store.as_ref(), read)?;
+    if let Err(failure) = after {
+        // What was read is good and stays; what did not start again is told with it.
+        done.warned = true;
+        done.summary.push_str("; ");
+        done.summary.push_str(&failure.summary);
+    }
+    Ok(done)
+}
+
+/// An earlier run of the job that was given up and whose thread still works: its commands `after`
+/// would come into the middle of ours.
+fn given_up(cx: &Context, name: &JobName) -> Option<RunId> {
+    let given_up = cx.core.given_up();
+    let mut same =
+        given_up.iter().filter(|(_, work)| matches!(work, Work::Backup { job } if job == name));
+    same.next().map(|(id, _)| *id)
+}
+
+/// The archive that was read and written, not yet published.
+struct Read {
+    incoming: crate::location::Incoming,
+    written: archive::Written,
+    created_at: Zoned,
+    id: ArchiveId,
+    name: crate::model::name::ArchiveName,
+}
+
+fn read(
+    cx: &Context,
+    job: &Job,
+    location: &Location,
+    store: &dyn ArchiveStore,
+) -> Result<Read, Failure> {
+    let directory = match &job.source {
+        JobSource::CustomDir(directory) => directory,
+        JobSource::Mysql(_)
+        | JobSource::Postgresql(_)
+        | JobSource::YnhApp { .. }
+        | JobSource::YnhSystem { .. } => {
+            return Err(Failure::new(format!(
+                "type `{}` is not carried out by this version yet",
+                job.source.job_type().word()
+            )));
+        }
+    };
+    // The day and the time of an archive are those when reading starts.
+    let created_at = cx.now().to_zoned(cx.desired.instance.timezone.clone());
+    let source = Directory::open(directory).map_err(|error| {
+        Failure::new(with_causes(&error))
+            .hint("nothing was deleted; check the path, or end the job with `state = \"absent\"`")
+    })?;
+    let instance = &cx.desired.instance;
+    let name = store.free_name(&instance.name, &job.label, created_at.date(), &|name| {
+        cx.core.catalogue.has_name(&job.location, name.as_str())
+    })?;
+    let id = ArchiveId(uuid::Uuid::new_v4());
+    let spec = archive::Spec {
+        id,
+        name: name.clone(),
+        origin: instance.name.clone(),
+        instance_url: instance.url.clone(),
+        job: job.name.clone(),
+        job_type: JobType::CustomDir,
+        label: job.label.clone(),
+        created_at: created_at.clone(),
+        yunohost_version: cx.core.yunohost_version(),
+        config_generation: cx.core.generation(),
+        codec: location.codec,
+        recipients: location.encrypt_to.clone(),
+        source_root: directory.source_path.clone(),
+    };
+    cx.log(&format!(
+        "reading `{}` into `{name}` at `{}`",
+        directory.source_path.display(),
+        location.name
+    ));
+    cx.progress.enter("reading");
+    let incoming = store.begin(cx.run.id)?;
+    let file =
+        incoming.file.try_clone().map_err(|error| store.failed("use", &incoming.path, error))?;
+    let result = archive::write(Box::new(source), &spec, file, &cx.stop, &cx.progress);
+    match result {
+        Ok((written, _)) => Ok(Read { incoming, written, created_at, id, name }),
+        Err(error) => {
+            let failure = explain(error, store, &incoming.path);
+            // Its own part goes at once: after a full disk its space is needed.
+            cx.discard(store);
+            Err(failure)
+        }
+    }
+}
+
+/// What a failed write means: a stop, an error of the source, or one of the location.
+fn explain(
+    error: archive::WriteError,
+    store: &dyn ArchiveStore,
+    path: &std::path::Path,
+) -> Failure {
+    match error {
+        archive::WriteError::Stopped(stopped) => Failure::from(stopped),
+        archive::WriteError::Destination(error) => store.failed("write", path, error).into(),
+        error @ (archive::WriteError::Source(_)
+        | archive::WriteError::Original(_)
+        | archive::WriteError::Identity(_)
+        | archive::WriteError::Path { .. }) => {
+            let failure = Failure::new(with_causes(&error));
+            match error.hint() {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        }
+    }
+}
+
+fn publish(cx: &Context, job: &Job, store: &dyn ArchiveStore, read: Read) -> Result<Done, Failure> {
+    let Read { incoming, written, created_at, id, name } = read;
+    if let Err(stopped) = cx.stop.check() {
+        cx.discard(store);
+        return Err(stopped.into());
+    }
+    cx.progress.enter("publishing");
+    for remark in &written.remarks {
+        cx.log(&remark.to_string());
+    }
+    let series = cx.core.series_archives(&cx.desired, job);
+    let outcome = suspicion::outcome(job, &written, created_at.timestamp(), &series);
+    let archive = Archive {
+        id,
+        name: name.clone(),
+        origin: cx.desired.instance.name.clone(),
+        job: job.name.clone(),
+        job_type: job.source.job_type(),
+        label: job.label.clone(),
+        location: job.location.clone(),
+        created_at: created_at.timestamp(),
+        day: created_at.date(),
+        zone: created_at.time_zone().iana_name().unwrap_or("UTC").to_owned(),
+        content_size: written.content_size,
+        stream_size: written.stream_size,
+        file_size: written.file_size,
+        stream_sha256: Some(written.stream_sha256),
+        file_sha256: Some(written.file_sha256),
+        codec: cx.desired.locations[&job.location].codec,
+        recipients: cx.desired.locations[&job.location].encrypt_to.clone(),
+        outcome: outcome.clone(),
+        partial_allowed: job.allow_partial,
+        how: if cx.run.cause == Cause::Manual { How::Manual } else { How::Scheduled },
+        received_at: None,
+        pinned: false,
+        condition: Condition::Present,
+        verified_at: None,
+        counts: written.counts,
+        config_hash: Some(cx.desired.hash.clone()),
+        config_commit: cx.core.config_commit(),
+        job_json: Some(job.effective_json.clone()),
+    };
+    store.publish(incoming, &archive, &written.info_json)?;
+    // From here on the archive exists, whatever happens to its record: the next start finds it.
+    cx.core.catalogue.put(&cx.core.state, archive)?;
+    Ok(done(&written, &outcome, name))
+}
+
+fn done(
+    written: &archive::Written,
+    outcome: &Outcome,
+    name: crate::model::name::ArchiveName,
+) -> Done {
+    let counts = written.counts;
+    let mut summary = match counts.files {
+        1 => format!("{name}: 1 file, {}", Bytes(written.content_size)),
+        files => format!("{name}: {files} files, {}", Bytes(written.content_size)),
+    };
+    let mut remark = |number: u64, what: &str| {
+        if number > 0 {
+            summary.push_str(", ");
+            summary.push_str(&number.to_string());
+            summary.push(' ');
+            summary.push_str(what);
+        }
+    };
+    remark(counts.changed, "changed while being read");
+    remark(counts.vanished, "vanished while being read");
+    remark(counts.unreadable, "could not be read");
+    let warned = counts.changed + counts.vanished + counts.unreadable > 0
+        || !matches!(outcome, Outcome::Good);
+    if let Outcome::Suspect(reason) = outcome {
+        summary.push_str("; suspect: ");
+        summary.push_str(reason);
+    }
+    Done { warned, summary, archive: Some((name, written.file_size)) }
+}

@@ -1,0 +1,160 @@
+//! What a run is given, and what comes of it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::location::{ArchiveStore, LocationError};
+use crate::model::archive::Archive;
+use crate::model::desired::Desired;
+use crate::model::name::{ArchiveName, PlaceName};
+use crate::model::observed::LocationState;
+use crate::model::run::Run;
+use crate::progress::Progress;
+use crate::state::StateError;
+use crate::stop::{Stop, Stopped};
+
+use super::core::Core;
+
+/// Everything that a run may use. It keeps the configuration that it started with.
+pub(crate) struct Context {
+    pub(crate) core: Arc<Core>,
+    pub(crate) desired: Arc<Desired>,
+    pub(crate) run: Run,
+    pub(crate) stop: Stop,
+    pub(crate) progress: Progress,
+}
+
+/// A run that did what it was to do.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// Whether there is something to look at.
+    pub(crate) warned: bool,
+    /// One line.
+    pub(crate) summary: String,
+    /// The archive that was made, and its size in bytes.
+    pub(crate) archive: Option<(ArchiveName, u64)>,
+}
+
+/// A run that did not.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Whether it was asked to stop, and why.
+    pub(crate) stopped: Option<Stopped>,
+    /// One line: what could not be done, to what, and why.
+    pub(crate) summary: String,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure in words.
+    pub(crate) fn new(summary: impl Into<String>) -> Self {
+        Self { stopped: None, summary: summary.into(), hint: None }
+    }
+
+    /// With what to do about it.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Self {
+        Self { stopped: Some(stopped), summary: stopped.to_string(), hint: None }
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        Self::new(with_causes(&error))
+    }
+}
+
+impl From<LocationError> for Failure {
+    fn from(error: LocationError) -> Self {
+        let failure = Self::new(with_causes(&error));
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // `transparent` errors repeat their cause.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl Context {
+    /// Writes a line into the run's log.
+    pub(crate) fn log(&self, line: &str) {
+        self.core.log_line(self.run.id, line);
+    }
+
+    /// The store of a location that can be used now.
+    pub(crate) fn available(
+        &self,
+        name: &PlaceName,
+    ) -> Result<(Arc<dyn ArchiveStore>, u64), Failure> {
+        let store = self.core.store(name).ok_or_else(|| {
+            Failure::new(format!("location `{name}` is not in the configuration"))
+                .hint(format!("define `[location.{name}]`"))
+        })?;
+        match store.state() {
+            LocationState::Available { free, .. } => Ok((store, free)),
+            LocationState::Unavailable(reason) => {
+                Err(Failure::new(format!("location `{name}` is not available: {reason}"))
+                    .hint("mount or repair it; `larder location check` tells when it is back"))
+            }
+            LocationState::Suspect(reason) => {
+                store.probe_write().map_err(|error| {
+                    Failure::new(format!(
+                        "location `{name}` answered with an error before ({reason}) and does so still: {}",
+                        with_causes(&error)
+                    ))
+                    .hint("look at the disk (`dmesg`, `smartctl`)")
+                })?;
+                match store.state() {
+                    LocationState::Available { free, .. } => Ok((store, free)),
+                    LocationState::Unavailable(reason) | LocationState::Suspect(reason) => {
+                        Err(Failure::new(format!("location `{name}` is not available: {reason}")))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Removes what the run began at a location and will not publish. Where that fails, the next
+    /// sweep does it: why the run ends is more than that.
+    pub(crate) fn discard(&self, store: &dyn ArchiveStore) {
+        if let Err(error) = store.discard(self.run.id) {
+            self.log(&format!("what was begun is still there: {}", with_causes(&error)));
+        }
+    }
+
+    /// Now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.core.now()
+    }
+
+    /// A copy that is in the catalogue.
+    pub(crate) fn archive(&self, key: &super::ArchiveKey) -> Result<Archive, Failure> {
+        self.core.catalogue.get(key).ok_or_else(|| {
+            Failure::new(format!("archive {} is not at `{}` any more", key.id, key.location))
+        })
+    }
+}

@@ -1,0 +1,304 @@
+//! What the loop, the requests and the runs share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::location::ArchiveStore;
+use crate::location::folder::Folder;
+use crate::model::archive::{Archive, Series};
+use crate::model::desired::Desired;
+use crate::model::job::Job;
+use crate::model::name::{JobName, PlaceName};
+use crate::model::observed::LocationState;
+use crate::model::run::{Lane, Run, RunId, Work};
+use crate::process;
+use crate::progress::Progress;
+use crate::state::{State, StateError};
+use crate::stop::Stop;
+
+use super::catalogue::Catalogue;
+use super::requests::Request;
+use super::stock::Stock;
+use super::wanted::Wanted;
+use super::{Event, Options, View};
+
+/// Where the state keeps whose commands `after` have not run yet.
+const AFTER_PENDING: &str = "after-pending";
+/// How long deletions count for the brake that adds up.
+const BRAKE_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A run that is under way.
+pub(crate) struct Running {
+    pub(crate) run: Run,
+    pub(crate) stop: Stop,
+    pub(crate) progress: Progress,
+}
+
+/// What the loop, the requests and the runs share.
+pub(crate) struct Core {
+    pub(crate) options: Options,
+    pub(crate) started_at: Timestamp,
+    /// Due times before this were missed.
+    pub(crate) awake_since: Timestamp,
+    pub(crate) state: State,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) wanted: ArcSwap<Wanted>,
+    pub(crate) stores: RwLock<BTreeMap<PlaceName, Arc<Folder>>>,
+    pub(crate) view: ArcSwap<View>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) requests: mpsc::UnboundedSender<Request>,
+    pub(crate) running: Mutex<BTreeMap<Lane, Running>>,
+    /// Runs that this process was asked for; the only ones that it executes in `OnRequest`.
+    pub(crate) requested: Mutex<BTreeSet<RunId>>,
+    pub(crate) stop: Stop,
+    pub(crate) settled: watch::Sender<bool>,
+    pub(crate) yunohost: OnceLock<Option<String>>,
+    /// When each location was last looked at as a whole.
+    pub(crate) stock_taken: Mutex<BTreeMap<PlaceName, Stock>>,
+    /// When old history was last dropped.
+    pub(crate) pruned_at: Mutex<Option<Timestamp>>,
+    /// Runs whose record could not be written yet; nothing is begun while there are any.
+    pub(crate) unrecorded: Mutex<Vec<Run>>,
+    /// Runs that are recorded as over and whose thread still works.
+    pub(crate) given_up: Mutex<BTreeMap<RunId, Work>>,
+    /// Whose commands `after` have not run yet; written through to the state.
+    pub(crate) after_pending: Mutex<BTreeMap<RunId, JobName>>,
+    /// Whether commands `after` of interrupted runs are being made up for.
+    pub(crate) making_up: AtomicBool,
+    /// Held while files of an archive change their place: an archive is pinned, deleted or taken
+    /// back, never two of these at once.
+    pub(crate) moving: Mutex<()>,
+    /// Set once `larder apply` has noted that it looked.
+    pub(crate) applied: OnceLock<()>,
+    /// When the loop last moved.
+    pub(crate) beat: Mutex<Instant>,
+}
+
+/// A lock that a panic elsewhere leaves usable: what it guards is changed in single steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whose commands `after` have not run yet, as the state remembers it.
+pub(crate) fn stored_after_pending(state: &State) -> Result<BTreeMap<RunId, JobName>, StateError> {
+    let stored = state.value(AFTER_PENDING)?.unwrap_or_default();
+    let of_line = |line: &str| {
+        let (run, job) = line.split_once(' ')?;
+        Some((RunId(run.parse().ok()?), job.parse().ok()?))
+    };
+    Ok(stored.lines().filter_map(of_line).collect())
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// The wall clock. The only other clocks are tokio's timers and [`super::clock`]'s.
+    #[expect(clippy::unused_self, reason = "one place to ask for the time")]
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// The configuration in force.
+    pub(crate) fn desired(&self) -> Arc<Desired> {
+        Arc::clone(&self.wanted.load().desired)
+    }
+
+    /// How many configurations were applied here.
+    pub(crate) fn generation(&self) -> u64 {
+        self.wanted.load().report.generation
+    }
+
+    /// The git commit of the configuration in force.
+    pub(crate) fn config_commit(&self) -> Option<String> {
+        self.wanted.load().report.commit.clone()
+    }
+
+    /// The store of a location of the configuration.
+    pub(crate) fn store(&self, name: &PlaceName) -> Option<Arc<dyn ArchiveStore>> {
+        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
+        stores.get(name).map(|folder| Arc::clone(folder) as Arc<dyn ArchiveStore>)
+    }
+
+    /// The folder of a location, for what only folders can do.
+    pub(crate) fn folder(&self, name: &PlaceName) -> Option<Arc<Folder>> {
+        self.stores.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// All stores.
+    pub(crate) fn stores(&self) -> BTreeMap<PlaceName, Arc<Folder>> {
+        self.stores.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The state of every location of the configuration.
+    pub(crate) fn location_states(&self) -> BTreeMap<PlaceName, LocationState> {
+        self.stores().into_iter().map(|(name, store)| (name, store.state())).collect()
+    }
+
+    /// The runs under way.
+    pub(crate) fn running(&self) -> MutexGuard<'_, BTreeMap<Lane, Running>> {
+        lock(&self.running)
+    }
+
+    /// The runs that this process was asked for.
+    pub(crate) fn requested(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
+        lock(&self.requested)
+    }
+
+    /// Runs whose record could not be written yet.
+    pub(crate) fn unrecorded(&self) -> MutexGuard<'_, Vec<Run>> {
+        lock(&self.unrecorded)
+    }
+
+    /// Runs that are recorded as over and whose thread still works.
+    pub(crate) fn given_up(&self) -> MutexGuard<'_, BTreeMap<RunId, Work>> {
+        lock(&self.given_up)
+    }
+
+    /// The right to move files of archives; released when it is dropped.
+    pub(crate) fn moving(&self) -> MutexGuard<'_, ()> {
+        lock(&self.moving)
+    }
+
+    /// The loop moves.
+    pub(crate) fn beat(&self) {
+        *lock(&self.beat) = Instant::now();
+    }
+
+    /// When the loop last moved.
+    pub(crate) fn last_beat(&self) -> Instant {
+        *lock(&self.beat)
+    }
+
+    /// Writes a line into a run's log. A log that cannot be written must not fail the run.
+    pub(crate) fn log_line(&self, run: RunId, line: &str) {
+        let stamped = format!("{} {line}\n", self.now().strftime("%Y-%m-%dT%H:%M:%SZ"));
+        if let Err(error) = self.state.append_log(run, &stamped) {
+            tracing::debug!(run = run.0, %error, "cannot write the log of a run");
+        }
+    }
+
+    /// Tells those who follow. Nobody may be listening.
+    pub(crate) fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// The archives of a job's series at its location, earlier names included, trashed ones not.
+    pub(crate) fn series_archives(&self, desired: &Desired, job: &Job) -> Vec<Archive> {
+        let ours = |archive: &Archive| {
+            (archive.origin == desired.instance.name
+                || desired.instance.formerly.contains(&archive.origin))
+                && (archive.job == job.name || job.formerly.contains(&archive.job))
+                && archive.location == job.location
+                && !matches!(
+                    archive.condition,
+                    crate::model::archive::Condition::Trashed { .. }
+                        | crate::model::archive::Condition::Lost
+                )
+        };
+        self.catalogue.select(ours)
+    }
+
+    /// The archives that an expiry would release if a job succeeded now, as far as the plan knows.
+    pub(crate) fn released_by_success(&self, job: &JobName) -> Vec<String> {
+        let view = self.view.load();
+        view.plan
+            .blocked
+            .iter()
+            .filter(|blocked| blocked.series.job == *job)
+            .flat_map(|blocked| blocked.archives.iter().map(|(_, name, _)| name.to_string()))
+            .collect()
+    }
+
+    /// Remembers that good archives of a series were deleted, for the brake that adds up.
+    pub(crate) fn note_deletions(&self, series: &Series, good: u32) -> Result<(), StateError> {
+        if good == 0 {
+            return Ok(());
+        }
+        let now = self.now();
+        let window = now.checked_sub(BRAKE_WINDOW).unwrap_or(Timestamp::MIN);
+        self.state.commit(|txn| {
+            let mut facts = txn.series_facts(series)?.unwrap_or_default();
+            facts.recent_deletions.retain(|(at, _)| *at > window);
+            facts.recent_deletions.push((now, good));
+            txn.put_series_facts(series, &facts)
+        })
+    }
+
+    /// Remembers that archives are taken in from outside: the next pass over their series deletes
+    /// nothing without approval. Called before they are in the catalogue.
+    pub(crate) fn mark_adopted(&self, series: &Series) -> Result<(), StateError> {
+        self.state.commit(|txn| {
+            let mut facts = txn.series_facts(series)?.unwrap_or_default();
+            facts.adopted = true;
+            txn.put_series_facts(series, &facts)
+        })
+    }
+
+    /// The runs whose commands `after` have not run yet, with their jobs.
+    pub(crate) fn after_pending(&self) -> BTreeMap<RunId, JobName> {
+        lock(&self.after_pending).clone()
+    }
+
+    /// Remembers that the commands `after` of a run are owed from now on.
+    pub(crate) fn owe_after(&self, run: RunId, job: &JobName) -> Result<(), StateError> {
+        self.change_after(|pending| {
+            pending.insert(run, job.clone());
+        })
+    }
+
+    /// Forgets it: they ran.
+    pub(crate) fn drop_after(&self, run: RunId) -> Result<(), StateError> {
+        self.change_after(|pending| {
+            pending.remove(&run);
+        })
+    }
+
+    /// A run that was given up and may end after others began: each is remembered by itself.
+    fn change_after(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<RunId, JobName>),
+    ) -> Result<(), StateError> {
+        let mut pending = lock(&self.after_pending);
+        let mut next = pending.clone();
+        change(&mut next);
+        if next.is_empty() {
+            self.state.drop_value(AFTER_PENDING)?;
+        } else {
+            let lines: Vec<String> = next.iter().map(|(run, job)| format!("{run} {job}")).collect();
+            self.state.put_value(AFTER_PENDING, &lines.join("\n"))?;
+        }
+        *pending = next;
+        Ok(())
+    }
+
+    /// The installed version of YunoHost without its `~…`, asked once.
+    pub(crate) fn yunohost_version(&self) -> Option<String> {
+        self.yunohost
+            .get_or_init(|| {
+                let argv = ["yunohost", "tools", "versions", "--output-as", "json"];
+                let output = process::output(
+                    &argv.map(str::to_owned),
+                    std::time::Duration::from_secs(30),
+                    64 << 10,
+                    &self.stop,
+                )
+                .ok()?;
+                // Log lines come first; the JSON is the last line.
+                let last = output.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty())?;
+                let versions: serde_json::Value = serde_json::from_slice(last).ok()?;
+                let version = versions.get("yunohost")?.get("version")?.as_str()?;
+                Some(version.split('~').next().unwrap_or(version).to_owned())
+            })
+            .clone()
+    }
+}

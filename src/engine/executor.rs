@@ -1,0 +1,256 @@
+//! Carries out one run: starts it, gives it a time limit, writes down how it ended.
+//!
+//! This is the one place that logs the failure of a run and records it. A panic in a run fails
+//! that run only; a run that does not react to its stop is given up, so that a hung disk cannot
+//! block a lane for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::run::{Lane, Run, RunStatus, Work};
+use crate::progress::Progress;
+use crate::stop::{Stop, Stopped};
+
+use super::context::{Context, Done, Failure};
+use super::core::Core;
+use super::{ArchiveKey, Event, adopt, backup, expire, record, send, verify};
+
+/// The most time that a run without a job's own time-out may take.
+const DEFAULT_TIMEOUT: Duration = Duration::from_hours(24);
+/// How long a run that was asked to stop may take to do so: the commands `after` run in it.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The same when the daemon ends, which must be over in 10 s.
+const PATIENCE_AT_SHUTDOWN: Duration = Duration::from_secs(7);
+/// How often the progress of a run is told to those who follow.
+const TELL_PROGRESS: Duration = Duration::from_millis(250);
+
+/// A lane that is taken: free again when this is dropped, whatever became of the run.
+struct Taken<'a> {
+    core: &'a Core,
+    lane: Lane,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.core.running().remove(&self.lane);
+    }
+}
+
+/// Executes a queued run to its end, in the lane that was taken for it with the same `stop` and
+/// `progress`. Returns when the run is recorded as over, or is kept to be recorded later.
+pub(crate) async fn execute(core: Arc<Core>, queued: Run, stop: Stop, progress: Progress) {
+    let taken = Taken { core: &core, lane: queued.lane() };
+    let desired = core.desired();
+    let mut run = Run {
+        status: RunStatus::Running,
+        started_at: Some(core.now()),
+        config_hash: Some(desired.hash.clone()),
+        ..queued.clone()
+    };
+    if let Some(running) = core.running().get_mut(&taken.lane) {
+        running.run = run.clone();
+    }
+    let shared = Arc::clone(&core);
+    let begun = run.clone();
+    let recorded =
+        tokio::task::spawn_blocking(move || record::begin(&shared, &begun, queued)).await;
+    if !recorded.unwrap_or(false) {
+        return;
+    }
+    tracing::info!(run = run.id.0, work = run.work.word(), subject = %subject(&run), "run begins");
+    core.tell(Event::Run(Box::new(run.clone())));
+
+    let context = Context {
+        core: Arc::clone(&core),
+        desired: Arc::clone(&desired),
+        run: run.clone(),
+        stop: stop.clone(),
+        progress: progress.clone(),
+    };
+    let limit = time_limit(&context);
+    let worker = tokio::task::spawn_blocking(move || carry_out(&context));
+    let result = supervise(&core, &run, worker, &stop, &progress, limit).await;
+
+    set_end(&core, &mut run, result);
+    let shared = Arc::clone(&core);
+    let over = run.clone();
+    if tokio::task::spawn_blocking(move || record::end(&shared, over)).await.is_err() {
+        tracing::error!(
+            run = run.id.0,
+            "recording the end of a run failed by an error in larder itself"
+        );
+    }
+    drop(taken);
+    core.tell(Event::Run(Box::new(run)));
+}
+
+/// Waits for the worker; asks it to stop when its time is over; gives it up when it does not react.
+async fn supervise(
+    core: &Arc<Core>,
+    run: &Run,
+    mut worker: tokio::task::JoinHandle<Result<Done, Failure>>,
+    stop: &Stop,
+    progress: &Progress,
+    limit: Duration,
+) -> Result<Done, Failure> {
+    let deadline = tokio::time::sleep(limit);
+    tokio::pin!(deadline);
+    let mut ticker = tokio::time::interval(TELL_PROGRESS);
+    let mut give_up_at: Option<tokio::time::Instant> = None;
+    let mut shutting_down = false;
+    loop {
+        let give_up = give_up_at.unwrap_or_else(far_away);
+        tokio::select! {
+            // The handle is kept: dropping the arm loses nothing.
+            joined = &mut worker => return joined.unwrap_or_else(|error| Err(after_panic(error))),
+            // A timer can be polled again.
+            () = &mut deadline, if give_up_at.is_none() => {
+                stop.request(Stopped::TimedOut);
+                give_up_at = Some(tokio::time::Instant::now() + PATIENCE);
+            }
+            // Waits for a flag that stays set.
+            _ = stop.requested(), if give_up_at.is_none() => {
+                give_up_at = Some(tokio::time::Instant::now() + PATIENCE);
+            }
+            // The same: a run that is being cancelled has less time when the daemon ends.
+            _ = core.stop.requested(), if !shutting_down => {
+                shutting_down = true;
+                let soon = tokio::time::Instant::now() + PATIENCE_AT_SHUTDOWN;
+                give_up_at = Some(give_up_at.map_or(soon, |at| at.min(soon)));
+            }
+            // A timer that is dropped is set again.
+            () = tokio::time::sleep_until(give_up), if give_up_at.is_some() => {
+                let stopped = stop.reason();
+                watch_given_up(core, run, worker);
+                return Err(Failure {
+                    stopped,
+                    summary: "it did not stop when it was asked to, and was given up".to_owned(),
+                    hint: Some("a disk or a network file system may be hanging (`dmesg`)".to_owned()),
+                });
+            }
+            // Losing a tick loses one picture of the progress.
+            _ = ticker.tick() => core.tell(Event::Progress(run.id, progress.snapshot())),
+        }
+    }
+}
+
+fn far_away() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_hours(1)
+}
+
+/// Remembers that the thread of a run that was given up still works, until it does not any more.
+fn watch_given_up(
+    core: &Arc<Core>,
+    run: &Run,
+    worker: tokio::task::JoinHandle<Result<Done, Failure>>,
+) {
+    let (core, id) = (Arc::clone(core), run.id);
+    core.given_up().insert(id, run.work.clone());
+    tokio::spawn(async move {
+        // Whatever came of it: the run was recorded as over when it was given up.
+        let _ = worker.await;
+        core.given_up().remove(&id);
+        tracing::info!(run = id.0, "a run that was given up has come to its end");
+    });
+}
+
+fn after_panic(error: tokio::task::JoinError) -> Failure {
+    let text = error.try_into_panic().ok().and_then(|panic| {
+        panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+    });
+    Failure::new(format!(
+        "an error in larder itself: {}",
+        text.unwrap_or_else(|| "a panic without a message".to_owned())
+    ))
+    .hint("please report this with the log of the run")
+}
+
+fn time_limit(context: &Context) -> Duration {
+    let job = match &context.run.work {
+        Work::Backup { job } => context.desired.jobs.get(job),
+        Work::Expire { .. }
+        | Work::EmptyTrash { .. }
+        | Work::Verify { .. }
+        | Work::Send { .. }
+        | Work::Adopt { .. } => None,
+    };
+    job.and_then(|job| Duration::try_from(job.timeout).ok()).unwrap_or(DEFAULT_TIMEOUT)
+}
+
+fn carry_out(context: &Context) -> Result<Done, Failure> {
+    // It may have been cancelled between its turn and its beginning.
+    context.stop.check()?;
+    match &context.run.work {
+        Work::Backup { job } => backup::backup(context, job),
+        Work::Expire { series, archives } => expire::expire(context, series, archives),
+        Work::EmptyTrash { location, archives } => expire::empty_trash(context, location, archives),
+        Work::Verify { archive, location } => {
+            verify::verify(context, &ArchiveKey { id: *archive, location: location.clone() })
+        }
+        Work::Send { archive, from, to } => {
+            send::send(context, &ArchiveKey { id: *archive, location: from.clone() }, to)
+        }
+        Work::Adopt { location, file_name, job } => adopt::adopt(context, location, file_name, job),
+    }
+}
+
+/// How a run ended, in its record and for the journal.
+fn set_end(core: &Core, run: &mut Run, result: Result<Done, Failure>) {
+    run.finished_at = Some(core.now());
+    match result {
+        Ok(done) => {
+            run.status = if done.warned { RunStatus::Warning } else { RunStatus::Success };
+            run.summary = done.summary;
+            if let Some((name, size)) = done.archive {
+                run.archive = Some(name);
+                run.size_bytes = Some(size);
+            }
+        }
+        Err(failure) => {
+            run.status = match failure.stopped {
+                Some(Stopped::Cancelled) => RunStatus::Cancelled,
+                Some(Stopped::Shutdown) => RunStatus::Interrupted,
+                Some(Stopped::TimedOut) | None => RunStatus::Error,
+            };
+            run.summary = match failure.stopped {
+                Some(Stopped::TimedOut) => {
+                    format!("took longer than its time-out: {}", failure.summary)
+                }
+                _ => failure.summary,
+            };
+            run.hint = failure.hint;
+        }
+    }
+    let subject = subject(run);
+    match run.status {
+        RunStatus::Error => tracing::error!(
+            run = run.id.0, work = run.work.word(), %subject, hint = run.hint, "run failed: {}", run.summary
+        ),
+        RunStatus::Warning => tracing::warn!(
+            run = run.id.0, work = run.work.word(), %subject, "run ended with a warning: {}", run.summary
+        ),
+        RunStatus::Success
+        | RunStatus::Queued
+        | RunStatus::Running
+        | RunStatus::Cancelled
+        | RunStatus::Interrupted => tracing::info!(
+            run = run.id.0, work = run.work.word(), %subject, status = run.status.word(), "run ended: {}", run.summary
+        ),
+    }
+}
+
+fn subject(run: &Run) -> String {
+    match &run.work {
+        Work::Backup { job } => job.to_string(),
+        Work::Expire { series, .. } => series.to_string(),
+        Work::EmptyTrash { location, .. } => location.to_string(),
+        Work::Verify { archive, location } => format!("{archive} at {location}"),
+        Work::Send { archive, from, to } => format!("{archive} from {from} to {to}"),
+        Work::Adopt { location, file_name, .. } => {
+            format!("{} at {location}", file_name.escape_default())
+        }
+    }
+}

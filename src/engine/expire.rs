@@ -1,0 +1,178 @@
+//! Deletion: intent recorded, then the trash, then (later) unlinked. A crash anywhere is repaired
+//! from the intent at the next start.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::location::{ArchiveStore, LocationError};
+use crate::model::archive::{Archive, ArchiveId, Condition, How, Series};
+use crate::model::name::PlaceName;
+use crate::model::run::{Cause, Work};
+use crate::model::size::Bytes;
+use crate::reconcile;
+use crate::reconcile::expiry::{PassOutcome, approval_hash};
+use crate::state::Tombstone;
+
+use super::context::{Context, Done, Failure};
+use super::core::Core;
+use super::{ArchiveKey, observe};
+
+/// How long an archive that may not go any more is left alone.
+const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// Deletes exactly these archives of a series, as far as they may still go: since the run was
+/// queued, one may have been pinned, or the one that it made way for was lost.
+pub(crate) fn expire(
+    cx: &Context,
+    series: &Series,
+    archives: &[ArchiveId],
+) -> Result<Done, Failure> {
+    let (store, _) = cx.available(&series.location)?;
+    let Some(location) = cx.desired.locations.get(&series.location) else {
+        return Err(Failure::new(format!(
+            "location `{}` is not in the configuration any more",
+            series.location
+        )));
+    };
+    let by_request = cx.run.cause == Cause::Manual;
+    let planned = if by_request { None } else { Some(still_planned(cx, series)?) };
+    let mut deleted = 0_u32;
+    let mut freed = 0_u64;
+    for id in archives {
+        cx.stop.check()?;
+        let key = ArchiveKey { id: *id, location: series.location.clone() };
+        let may_go = |archive: &Archive| {
+            !archive.pinned
+                && !matches!(archive.condition, Condition::Trashed { .. })
+                && match &planned {
+                    Some(planned) => planned.contains(id),
+                    None => !is_last_good(&cx.core, archive),
+                }
+        };
+        let until = (location.trash.is_positive())
+            .then(|| cx.now().checked_add(location.trash).unwrap_or(Timestamp::MAX));
+        let Some(archive) = remove(&cx.core, store.as_ref(), &key, until, may_go)? else {
+            if let Some(kept) = cx.core.catalogue.get(&key) {
+                cx.log(&format!("kept `{}`: it may not go any more", kept.name));
+                let later = cx.now().checked_add(TRY_AGAIN).unwrap_or(Timestamp::MAX);
+                cx.core.state.put_not_before(*id, &series.location, later)?;
+            }
+            continue;
+        };
+        // What retention deletes here was judged archive by archive; what people and peers cause
+        // adds up, one by one: the run may be stopped before the next.
+        if by_request || matches!(archive.how, How::Received { .. }) {
+            cx.core.note_deletions(series, u32::from(archive.is_good()))?;
+        }
+        deleted += 1;
+        freed += archive.file_size;
+        cx.log(&match until {
+            Some(until) => {
+                format!("deleted `{}`; it can be taken back until {until}", archive.name)
+            }
+            None => format!("deleted `{}`", archive.name),
+        });
+    }
+    // An approval is for one deletion: taken back and come to the same again, it is asked for anew.
+    cx.core.state.forget_approval(&approval_hash(series, archives))?;
+    Ok(Done {
+        summary: format!("{deleted} archive(s) of {series} deleted, {}", Bytes(freed)),
+        ..Done::default()
+    })
+}
+
+/// What a plan made now lets go of a series, this run not counted.
+fn still_planned(cx: &Context, series: &Series) -> Result<BTreeSet<ArchiveId>, Failure> {
+    let (desired, now) = (cx.core.desired(), cx.now());
+    let mut observed = observe::observe(&cx.core, &desired, now)?;
+    observed.open_runs.retain(|run| run.id != cx.run.id);
+    let zoned = now.to_zoned(desired.instance.timezone.clone());
+    let passes = reconcile::expiry::expiry(&desired, &observed, &zoned);
+    let actions = passes.into_iter().filter_map(|pass| match pass.outcome {
+        PassOutcome::Expire(action) => Some(action.work),
+        PassOutcome::Rests(_) | PassOutcome::NothingToDo | PassOutcome::Blocked(_) => None,
+    });
+    let of_series = actions.filter_map(|work| match work {
+        Work::Expire { series: of, archives } if of == *series => Some(archives),
+        _ => None,
+    });
+    Ok(of_series.flatten().collect())
+}
+
+/// Whether a series would have no good archive without this one.
+pub(crate) fn is_last_good(core: &Core, archive: &Archive) -> bool {
+    let series = archive.series();
+    let others =
+        |other: &Archive| other.id != archive.id && other.is_good() && other.series() == series;
+    archive.is_good() && core.catalogue.select(others).is_empty()
+}
+
+/// Removes one archive, to the trash or for good, if it `may_go`; returns what it was, or `None`
+/// when it stays or is not known. Repeating it after a crash does no harm.
+pub(crate) fn remove(
+    core: &Core,
+    store: &dyn ArchiveStore,
+    key: &ArchiveKey,
+    until: Option<Timestamp>,
+    may_go: impl FnOnce(&Archive) -> bool,
+) -> Result<Option<Archive>, Failure> {
+    // From the question to the deed nobody pins it or takes it back.
+    let _moving = core.moving();
+    let Some(archive) = core.catalogue.get(key).filter(may_go) else { return Ok(None) };
+    core.state.put_tombstone(&Tombstone {
+        archive: archive.id,
+        location: archive.location.clone(),
+        name: archive.name.clone(),
+        to_trash: until,
+        at: core.now(),
+    })?;
+    let moved = match until {
+        Some(until) => store.trash(&archive, until),
+        None => store.unlink(&archive),
+    };
+    match (moved, until) {
+        (Ok(()), Some(until)) => {
+            let trashed = Archive { condition: Condition::Trashed { until }, ..archive.clone() };
+            core.catalogue.put(&core.state, trashed)?;
+        }
+        // Gone: somebody else deleted it, and there is nothing left to do.
+        (Ok(()), None) | (Err(LocationError::Gone { .. }), _) => {
+            core.catalogue.drop(&core.state, key)?;
+        }
+        (Err(error @ LocationError::Foreign { .. }), _) => {
+            // What is there is not ours to touch, today or later.
+            core.state.drop_tombstone(archive.id, &archive.location)?;
+            return Err(error.into());
+        }
+        (Err(error), _) => return Err(error.into()),
+    }
+    core.state.drop_tombstone(archive.id, &archive.location)?;
+    Ok(Some(archive))
+}
+
+/// Unlinks trashed archives whose time is over.
+pub(crate) fn empty_trash(
+    cx: &Context,
+    location: &PlaceName,
+    archives: &[ArchiveId],
+) -> Result<Done, Failure> {
+    let (store, _) = cx.available(location)?;
+    let mut freed = 0;
+    let mut unlinked = 0;
+    for id in archives {
+        cx.stop.check()?;
+        let key = ArchiveKey { id: *id, location: location.clone() };
+        let now = cx.now();
+        let is_over = |archive: &Archive| matches!(archive.condition, Condition::Trashed { until } if until <= now);
+        let gone = remove(&cx.core, store.as_ref(), &key, None, is_over)?;
+        let Some(archive) = gone else { continue };
+        cx.log(&format!("unlinked `{}` from the trash", archive.name));
+        freed += archive.file_size;
+        unlinked += 1;
+    }
+    Ok(Done {
+        summary: format!("{unlinked} archive(s) left the trash of {location}, {}", Bytes(freed)),
+        ..Done::default()
+    })
+}

@@ -1,0 +1,116 @@
+//! Gathers the facts of one moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::model::desired::Desired;
+use crate::model::job::JobSource;
+use crate::model::name::{JobName, PlaceName};
+use crate::model::observed::{JobFacts, Observed};
+use crate::state::StateError;
+
+use super::core::Core;
+
+/// The facts of now.
+pub(crate) fn observe(
+    core: &Core,
+    desired: &Desired,
+    now: Timestamp,
+) -> Result<Observed, StateError> {
+    let locations = core.location_states();
+    core.catalogue.apply_location_states(&locations);
+    // First of all: a run that is over by now has its effect in what is read after it, so that
+    // nothing that was just done is planned again.
+    let open_runs = core.state.open_runs()?;
+    let mut observed = Observed {
+        awake_since: core.awake_since,
+        open_runs,
+        archives: core.catalogue.archives(),
+        foreign: core.catalogue.foreign(),
+        locations,
+        beside_source: beside_source(desired),
+        ..Observed::nothing(now)
+    };
+    remember(core, desired, now, &mut observed)?;
+    Ok(observed)
+}
+
+/// The same facts once the engine itself has written something: those of the disk stay.
+pub(crate) fn observe_again(
+    core: &Core,
+    desired: &Desired,
+    now: Timestamp,
+    observed: &mut Observed,
+) -> Result<(), StateError> {
+    observed.open_runs = core.state.open_runs()?;
+    remember(core, desired, now, observed)
+}
+
+fn remember(
+    core: &Core,
+    desired: &Desired,
+    now: Timestamp,
+    observed: &mut Observed,
+) -> Result<(), StateError> {
+    observed.jobs = job_facts(core, desired, now)?;
+    observed.series = core.state.series_facts()?;
+    observed.approvals = core.state.approvals()?;
+    observed.freezes = core.state.freezes()?;
+    observed.not_before = core.state.not_before()?;
+    Ok(())
+}
+
+/// The locations that lie on the file system of a job's source. What cannot be looked at counts as
+/// elsewhere: its absence is told by others.
+fn beside_source(desired: &Desired) -> BTreeSet<(JobName, PlaceName)> {
+    let device = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.dev());
+    let places: Vec<(&PlaceName, u64)> = desired
+        .locations
+        .values()
+        .filter_map(|location| Some((&location.name, device(&location.path)?)))
+        .collect();
+    let mut found = BTreeSet::new();
+    for job in desired.jobs.values() {
+        let JobSource::CustomDir(source) = &job.source else { continue };
+        let Some(own) = device(&source.source_path) else { continue };
+        let beside = places.iter().filter(|(_, device)| *device == own);
+        found.extend(beside.map(|(place, _)| (job.name.clone(), (*place).clone())));
+    }
+    found
+}
+
+/// What is remembered of each job; a job that is seen for the first time is remembered from now
+/// on, with the history of its earlier name if it had one.
+fn job_facts(
+    core: &Core,
+    desired: &Desired,
+    now: Timestamp,
+) -> Result<BTreeMap<JobName, JobFacts>, StateError> {
+    let mut facts = core.state.job_facts()?;
+    let mut seen_first = Vec::new();
+    for job in desired.jobs.values() {
+        if facts.contains_key(&job.name) {
+            continue;
+        }
+        let known = job.formerly.iter().find_map(|name| facts.get(name).cloned());
+        let fresh = known.unwrap_or(JobFacts {
+            first_seen: now,
+            last_due: None,
+            last_attempt: None,
+            last_success: None,
+            last_failure: None,
+        });
+        seen_first.push((&job.name, fresh));
+    }
+    if !seen_first.is_empty() {
+        // All at once: each commit waits for the disk, and there may be a thousand.
+        core.state.commit(|txn| {
+            seen_first.iter().try_for_each(|(name, fresh)| txn.put_job_facts(name, fresh))
+        })?;
+    }
+    facts.extend(seen_first.into_iter().map(|(name, fresh)| (name.clone(), fresh)));
+    Ok(facts)
+}

@@ -1,0 +1,118 @@
+//! Writes down that a run begins and how it ended, with everything that follows from it, at once.
+//!
+//! **Invariant:** the end of a run and what it means for its job are one transaction: a crash
+//! never leaves a failure that is not tried again, or a due time that was handled twice. What the
+//! state cannot take is kept in memory and written before anything else is begun.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::archive::ArchiveId;
+use crate::model::name::{JobName, PlaceName};
+use crate::model::observed::{Attempt, Freeze};
+use crate::model::run::{Cause, Run, RunStatus, Work};
+use crate::state::{StateError, Transaction};
+
+use super::context::with_causes;
+use super::core::Core;
+
+/// How long a copy or a deletion that did not succeed is left alone, unless somebody asks.
+const AGAIN_SOON: SignedDuration = SignedDuration::from_mins(15);
+/// The same for reading an archive back.
+const AGAIN_LATER: SignedDuration = SignedDuration::from_hours(6);
+
+/// Records that a run begins. `false` when that cannot be recorded: the run then stays `queued`,
+/// and nothing is begun before the state can be written again.
+pub(crate) fn begin(core: &Core, run: &Run, queued: Run) -> bool {
+    let Err(error) = core.state.put_run(run) else { return true };
+    tracing::error!(run = run.id.0, error = %with_causes(&error), "cannot record that a run begins; trying again");
+    // It may have arrived all the same, and would be under way for ever.
+    core.unrecorded().push(queued);
+    false
+}
+
+/// Records how a run ended, in its log and in the state.
+pub(crate) fn end(core: &Core, run: Run) {
+    core.log_line(run.id, &format!("{}: {}", run.status.word(), run.summary));
+    if let Err(error) = core.state.commit(|txn| write(txn, &run)) {
+        // The store may be full with the disk. The run is over all the same.
+        tracing::error!(run = run.id.0, error = %with_causes(&error), "cannot record the end of a run; trying again");
+        core.unrecorded().push(run);
+    }
+}
+
+/// Writes what could not be recorded before. An error means that it still cannot.
+pub(crate) fn catch_up(core: &Core) -> Result<(), StateError> {
+    let mut kept = core.unrecorded();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    core.state.commit(|txn| kept.iter().try_for_each(|run| write(txn, run)))?;
+    kept.clear();
+    Ok(())
+}
+
+/// Writes a run with what its end means: for the next attempt, for what rests, for retention.
+pub(crate) fn write(txn: &mut Transaction<'_>, run: &Run) -> Result<(), StateError> {
+    txn.put_run(run)?;
+    let Some(at) = run.finished_at else { return Ok(()) };
+    if let Work::Backup { job } = &run.work {
+        note_attempt(txn, run, job, at)?;
+        if run.status.is_success() && matches!(run.cause, Cause::Due { .. } | Cause::First) {
+            // One scheduled run that went well is what retention waits for after a jump of the clock.
+            txn.drop_freeze(&Freeze::Clock(String::new()))?;
+        }
+    }
+    match run.status {
+        RunStatus::Error | RunStatus::Cancelled => put_off(txn, run, at),
+        RunStatus::Queued
+        | RunStatus::Running
+        | RunStatus::Success
+        | RunStatus::Warning
+        | RunStatus::Interrupted => Ok(()),
+    }
+}
+
+/// Lets what a run did not do rest for a while. Without, the plan would ask for the same again at once.
+pub(crate) fn put_off(
+    txn: &mut Transaction<'_>,
+    run: &Run,
+    at: Timestamp,
+) -> Result<(), StateError> {
+    let mut rest = |archives: &[ArchiveId], place: &PlaceName, span| {
+        let until = at.saturating_add(span).unwrap_or(Timestamp::MAX);
+        archives.iter().try_for_each(|archive| txn.put_not_before(*archive, place, until))
+    };
+    match &run.work {
+        Work::Expire { series, archives } => rest(archives, &series.location, AGAIN_SOON),
+        Work::EmptyTrash { location, archives } => rest(archives, location, AGAIN_SOON),
+        Work::Verify { archive, location } => rest(&[*archive], location, AGAIN_LATER),
+        Work::Send { archive, to, .. } => rest(&[*archive], to, AGAIN_SOON),
+        // Backups are tried again by the rules of their job; adoptions only when somebody asks.
+        Work::Backup { .. } | Work::Adopt { .. } => Ok(()),
+    }
+}
+
+/// Remembers the end of an attempt with its job: what retries and the status are made of.
+fn note_attempt(
+    txn: &mut Transaction<'_>,
+    run: &Run,
+    job: &JobName,
+    at: Timestamp,
+) -> Result<(), StateError> {
+    let Some(mut facts) = txn.job_facts(job)? else { return Ok(()) };
+    let number = match run.cause {
+        Cause::Due { attempt, .. } => Some(attempt),
+        Cause::First => Some(0),
+        Cause::Manual | Cause::Reconcile => None,
+    };
+    if let Some(number) = number {
+        facts.last_attempt = Some(Attempt { number, status: run.status, finished_at: at });
+    }
+    if run.status.is_success() {
+        facts.last_success = Some(at);
+        facts.last_failure = None;
+    } else if matches!(run.status, RunStatus::Error | RunStatus::Interrupted) {
+        facts.last_failure = Some(run.summary.clone());
+    }
+    txn.put_job_facts(job, &facts)
+}

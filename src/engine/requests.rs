@@ -1,0 +1,28 @@
+//! What others ask of the loop.
+
+use tokio::sync::oneshot;
+
+use crate::model::archive::Series;
+use crate::model::run::{RunId, Work};
+
+use super::{ArchiveKey, RequestError};
+
+/// Where an answer goes; the asker may be gone.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
+
+/// A request to the loop, which carries out one after the other.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Queue this work because somebody asked.
+    Queue(Work, Reply<RunId>),
+    /// Take a copy back from the trash.
+    Undelete(ArchiveKey, Reply<()>),
+    /// Pin or unpin a copy.
+    SetPinned(ArchiveKey, bool, Reply<()>),
+    /// Let exactly these deletions happen.
+    Approve(String, Reply<Vec<Series>>),
+    /// Cancel a run.
+    Cancel(RunId, Reply<()>),
+    /// Read the configuration again; the answer comes when the first view of it is there.
+    Reload(Option<Reply<()>>),
+}

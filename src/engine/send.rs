@@ -1,0 +1,150 @@
+//! Copies an archive to another location of this host.
+//!
+//! The bytes are taken over as they are where both places encode alike; otherwise the plain stream
+//! is encoded anew, and its hash must come out the same. What arrives is published by the same
+//! protocol as an archive that was made there.
+
+use crate::archive;
+use crate::model::archive::{Archive, Condition, How};
+use crate::model::location::Location;
+use crate::model::name::{ArchiveName, PlaceName};
+use crate::model::size::Bytes;
+
+use super::ArchiveKey;
+use super::context::{Context, Done, Failure, with_causes};
+
+/// Copies one archive.
+pub(crate) fn send(cx: &Context, key: &ArchiveKey, to: &PlaceName) -> Result<Done, Failure> {
+    let archive = cx.archive(key)?;
+    let (source, _) = cx.available(&key.location)?;
+    let (target, free) = cx.available(to)?;
+    let place = cx.desired.locations.get(to).ok_or_else(|| {
+        Failure::new(format!("location `{to}` is not in the configuration any more"))
+    })?;
+    if free < archive.file_size.saturating_add(place.min_free.0) {
+        return Err(Failure::new(format!(
+            "not enough space at `{to}`: needs {} and {} to stay free (`min_free`), has {}",
+            Bytes(archive.file_size),
+            place.min_free,
+            Bytes(free)
+        ))
+        .hint("make room there, or lower `min_free`; no archive was deleted"));
+    }
+    let recode = plan_recoding(&archive, place)?;
+    cx.progress.enter("copying");
+    cx.progress.expect_bytes(archive.file_size);
+    let input = source.open(&archive)?;
+    let incoming = target.begin(cx.run.id)?;
+    let file =
+        incoming.file.try_clone().map_err(|error| target.failed("use", &incoming.path, error))?;
+    let copied = archive::copy(input, &archive, recode.as_ref(), file, &cx.stop, &cx.progress)
+        .map_err(|error| match error {
+            archive::WriteError::Stopped(stopped) => Failure::from(stopped),
+            archive::WriteError::Destination(error) => {
+                target.failed("write", &incoming.path, error).into()
+            }
+            error => {
+                Failure::new(format!("cannot copy `{}`: {}", archive.name, with_causes(&error)))
+            }
+        })
+        .and_then(|copied| check_copy(cx, key, &archive, recode.is_some(), copied));
+    let copied = match copied {
+        Ok(copied) => copied,
+        Err(failure) => {
+            cx.discard(target.as_ref());
+            return Err(failure);
+        }
+    };
+    let info_json = cx
+        .core
+        .folder(&key.location)
+        .ok_or_else(|| {
+            Failure::new(format!("location `{}` is not in the configuration", key.location))
+        })?
+        .info_json(&archive)?;
+    let copy = Archive {
+        name: free_name(cx, &archive, to)?,
+        location: to.clone(),
+        file_size: copied.file_size,
+        file_sha256: Some(copied.file_sha256),
+        codec: recode.as_ref().map_or(archive.codec, |recode| recode.codec),
+        recipients: recode.map_or_else(|| archive.recipients.clone(), |recode| recode.recipients),
+        how: How::Copied { from: key.location.clone() },
+        received_at: Some(cx.now()),
+        pinned: false,
+        condition: Condition::Present,
+        verified_at: None,
+        ..archive.clone()
+    };
+    let name = copy.name.clone();
+    target.publish(incoming, &copy, &info_json)?;
+    cx.core.catalogue.put(&cx.core.state, copy)?;
+    Ok(Done {
+        summary: format!(
+            "`{}` copied from {} to {to}, {}",
+            archive.name,
+            key.location,
+            Bytes(copied.file_size)
+        ),
+        archive: Some((name, copied.file_size)),
+        ..Done::default()
+    })
+}
+
+/// What was read must be what was written once: the hash of the plain stream where it was encoded
+/// anew, that of the file otherwise.
+fn check_copy(
+    cx: &Context,
+    key: &ArchiveKey,
+    archive: &Archive,
+    recoded: bool,
+    copied: archive::Copied,
+) -> Result<archive::Copied, Failure> {
+    let same = if recoded {
+        copied.stream_sha256 == archive.stream_sha256
+    } else {
+        Some(copied.file_sha256) == archive.file_sha256
+    };
+    if same {
+        return Ok(copied);
+    }
+    cx.core.catalogue.set_condition(&cx.core.state, key, Condition::Corrupt)?;
+    Err(Failure::new(format!(
+        "`{}` at `{}` is corrupt: what was read is not what was written",
+        archive.name, key.location
+    ))
+    .hint("nothing was published at the destination"))
+}
+
+/// How the copy is encoded, where that differs from the original.
+fn plan_recoding(archive: &Archive, place: &Location) -> Result<Option<archive::Recode>, Failure> {
+    if !archive.recipients.is_empty() {
+        // What is encrypted stays as it is: this host cannot read it.
+        return if place.encrypt_to.iter().all(|recipient| archive.recipients.contains(recipient)) {
+            Ok(None)
+        } else {
+            Err(Failure::new(format!(
+                "`{}` is encrypted to others than `{}` wants, and cannot be encrypted anew here",
+                archive.name, place.name
+            ))
+            .hint("use the same `encrypt_to` in both locations"))
+        };
+    }
+    if place.encrypt_to.is_empty() && place.codec == archive.codec {
+        return Ok(None);
+    }
+    Ok(Some(archive::Recode { codec: place.codec, recipients: place.encrypt_to.clone() }))
+}
+
+/// The same name where it is free there: names are for people, and theirs should agree.
+fn free_name(cx: &Context, archive: &Archive, to: &PlaceName) -> Result<ArchiveName, Failure> {
+    if !cx.core.catalogue.has_name(to, archive.name.as_str()) {
+        return Ok(archive.name.clone());
+    }
+    let store = cx.core.store(to).ok_or_else(|| {
+        Failure::new(format!("location `{to}` is not in the configuration any more"))
+    })?;
+    Ok(store.free_name(&archive.origin, &archive.label, archive.day, &|name| {
+        cx.core.catalogue.has_name(to, name.as_str())
+    })?)
+}

@@ -1,0 +1,269 @@
+//! What happens before the first look: the state is opened, and what a crash left is put right.
+//!
+//! Runs that were under way are interrupted; locations are opened. What rests in them is put right
+//! by the first look (see [`super::stock`]), so that a lost state costs the history and nothing
+//! else.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::config::{self, Severity};
+use crate::location::folder::Folder;
+use crate::model::desired::Desired;
+use crate::model::name::PlaceName;
+use crate::model::run::{Run, RunStatus};
+use crate::state::{HistoryKeep, State, StateError};
+use crate::stop::Stop;
+
+use super::catalogue::Catalogue;
+use super::context::with_causes;
+use super::core::{Core, stored_after_pending};
+use super::requests::Request;
+use super::{Autonomy, Options, StartError, View, record, wanted};
+
+/// How many events a slow listener may lag behind.
+const EVENTS: usize = 1024;
+/// Where the state keeps when `larder apply` last looked.
+const APPLIED_AT: &str = "applied-at";
+/// How far apart two calls of `larder apply` may be to count as one that is awake: once a day, and
+/// some hours late.
+const APPLY_GAP: SignedDuration = SignedDuration::from_hours(30);
+
+/// Opens everything. Blocking.
+pub(crate) fn start(
+    options: Options,
+    requests: mpsc::UnboundedSender<Request>,
+) -> Result<Arc<Core>, StartError> {
+    let state_error = |error: StateError| StartError::State(with_causes(&error));
+    let state_dir = state_dir(&options)?;
+    let (state, opened) = State::open(&state_dir).map_err(|error| match error {
+        StateError::InUse { .. } => StartError::InUse(state_dir.clone()),
+        error => StartError::State(with_causes(&error)),
+    })?;
+    if opened.rolled_back {
+        tracing::warn!(
+            "the newest changes of the state were damaged; the locations are looked at again"
+        );
+    }
+    if let Some(aside) = &opened.set_aside {
+        tracing::error!(
+            set_aside = %aside.display(),
+            "the state was damaged and set aside; the catalogue is rebuilt from the archives' sidecars, history is lost"
+        );
+    }
+    let now = Timestamp::now();
+    let wanted = wanted::read(&options.config_dir, &state, None)?;
+    let catalogue = Catalogue::new(state.archives().map_err(state_error)?);
+    let (events, _) = broadcast::channel(EVENTS);
+    let (settled, _) = watch::channel(false);
+    let view = first_view(&wanted, now);
+    let core = Arc::new(Core {
+        awake_since: awake_since(&options, &state, now).map_err(state_error)?,
+        after_pending: Mutex::new(stored_after_pending(&state).map_err(state_error)?),
+        options,
+        started_at: now,
+        state,
+        catalogue,
+        wanted: ArcSwap::from_pointee(wanted),
+        stores: RwLock::default(),
+        view: ArcSwap::from_pointee(view),
+        events,
+        requests,
+        running: Mutex::default(),
+        requested: Mutex::default(),
+        stop: Stop::new(),
+        settled,
+        yunohost: OnceLock::new(),
+        stock_taken: Mutex::default(),
+        pruned_at: Mutex::default(),
+        unrecorded: Mutex::default(),
+        given_up: Mutex::default(),
+        making_up: false.into(),
+        moving: Mutex::default(),
+        applied: OnceLock::new(),
+        beat: Mutex::new(Instant::now()),
+    });
+    interrupt_what_ran(&core, now).map_err(state_error)?;
+    open_locations(&core, None);
+    Ok(core)
+}
+
+/// The state's directory, as far as the files still say; the usual directory has the usual state,
+/// where what was last good may be.
+fn state_dir(options: &Options) -> Result<std::path::PathBuf, StartError> {
+    let dir = &options.config_dir;
+    match config::read_dir(dir) {
+        Ok((files, mut diagnostics)) => {
+            if let Some(state_dir) = config::instance_paths(Some(&files), dir).state_dir {
+                return Ok(state_dir);
+            }
+            diagnostics.extend(config::parse(&files, dir).diagnostics);
+            let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+            Err(StartError::Config { dir: dir.clone(), errors, diagnostics })
+        }
+        Err(error) => match config::instance_paths(None, dir).state_dir {
+            Some(usual) if usual.join("state.redb").exists() => Ok(usual),
+            Some(_) | None => Err(StartError::Read(with_causes(&error))),
+        },
+    }
+}
+
+/// Since when due times were not missed. A daemon is awake from its start on. `larder apply` that
+/// is called again and again (by cron) is awake between its calls as well: else a job with
+/// `catch_up = "next"` would never run under it.
+fn awake_since(options: &Options, state: &State, now: Timestamp) -> Result<Timestamp, StateError> {
+    match options.autonomy {
+        Autonomy::Daemon | Autonomy::OnRequest => Ok(now),
+        Autonomy::Apply => {
+            let last = state.value(APPLIED_AT)?.and_then(|at| at.parse::<Timestamp>().ok());
+            let is_near = |at: &Timestamp| *at <= now && now.duration_since(*at) <= APPLY_GAP;
+            Ok(last.filter(is_near).unwrap_or(now))
+        }
+    }
+}
+
+/// Remembers that `larder apply` looked, once what was due is queued.
+pub(crate) fn note_looked(core: &Core, now: Timestamp) -> Result<(), StateError> {
+    match core.options.autonomy {
+        Autonomy::Daemon | Autonomy::OnRequest => Ok(()),
+        Autonomy::Apply if core.applied.get().is_some() => Ok(()),
+        Autonomy::Apply => {
+            core.state.put_value(APPLIED_AT, &now.to_string())?;
+            core.applied.get_or_init(|| ());
+            Ok(())
+        }
+    }
+}
+
+fn first_view(wanted: &wanted::Wanted, now: Timestamp) -> View {
+    let at = now.to_zoned(wanted.desired.instance.timezone.clone());
+    let observed = crate::model::observed::Observed::nothing(now);
+    View {
+        started_at: now,
+        desired: Arc::clone(&wanted.desired),
+        config: Arc::clone(&wanted.report),
+        observed: Arc::new(observed),
+        plan: Arc::new(crate::reconcile::Plan {
+            at: at.clone(),
+            actions: Vec::new(),
+            blocked: Vec::new(),
+            notes: Vec::new(),
+            passes: Vec::new(),
+            wake_at: None,
+        }),
+        verdicts: Arc::default(),
+        at,
+    }
+}
+
+/// Nothing can be under way at a start: what the state calls running was interrupted.
+fn interrupt_what_ran(core: &Core, now: Timestamp) -> Result<(), StateError> {
+    let mut runs = core.state.open_runs()?;
+    runs.retain(|run| run.status == RunStatus::Running);
+    if runs.is_empty() {
+        return Ok(());
+    }
+    for run in &mut runs {
+        tracing::warn!(run = run.id.0, work = run.work.word(), "run was interrupted");
+        run.status = RunStatus::Interrupted;
+        run.finished_at = Some(now);
+        "the daemon ended or the machine stopped under it".clone_into(&mut run.summary);
+    }
+    core.state.commit(|txn| {
+        runs.iter().try_for_each(|run: &Run| {
+            record::write(txn, run)?;
+            // It may be what stopped the machine.
+            record::put_off(txn, run, now)
+        })
+    })?;
+    for run in &runs {
+        core.log_line(run.id, "interrupted: larder ended while it ran");
+    }
+    Ok(())
+}
+
+/// Opens the locations of the configuration in force. Those that are as they were `before` stay
+/// open: what is known of their health stays known.
+pub(crate) fn open_locations(core: &Arc<Core>, before: Option<&Desired>) {
+    let desired = core.desired();
+    // Without the recorded ids a folder on an unmounted path could be taken for a new one.
+    let markers = match core.state.markers() {
+        Ok(markers) => markers,
+        Err(error) => {
+            tracing::error!(error = %with_causes(&error), "cannot read the locations' ids");
+            return;
+        }
+    };
+    let open = core.stores();
+    let mut stores = BTreeMap::new();
+    for location in desired.locations.values() {
+        let recorded = markers.get(&location.name).cloned();
+        let is_same = before.is_some_and(|before| {
+            before.locations.get(&location.name).is_some_and(|known| {
+                known.path == location.path && known.require_mount == location.require_mount
+            })
+        });
+        if let Some(folder) = open.get(&location.name).filter(|_| is_same && recorded.is_some()) {
+            stores.insert(location.name.clone(), Arc::clone(folder));
+            continue;
+        }
+        let folder = Arc::new(Folder::open(location, recorded.as_deref()));
+        if let Err(error) = folder.ensure() {
+            tracing::warn!(location = %location.name, error = %with_causes(&error), "location is not available");
+        }
+        ensure(core, &location.name, &folder);
+        core.stock_taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&location.name);
+        stores.insert(location.name.clone(), folder);
+    }
+    *core.stores.write().unwrap_or_else(PoisonError::into_inner) = stores;
+}
+
+/// Marks a location that was never there before, and records its id.
+pub(crate) fn ensure(core: &Core, name: &PlaceName, folder: &Folder) {
+    let Ok(id) = folder.ensure() else { return };
+    let recorded = core.state.markers().and_then(|markers| {
+        if markers.contains_key(name) {
+            Ok(id.clone())
+        } else {
+            core.state.record_marker(name, &id)
+        }
+    });
+    match recorded {
+        Ok(counts) if counts == id => {}
+        Ok(counts) => {
+            tracing::error!(location = %name, found = id, recorded = counts, "another location has its place");
+        }
+        Err(error) => {
+            tracing::error!(location = %name, error = %with_causes(&error), "cannot record the location's id");
+        }
+    }
+}
+
+/// Drops old history and its logs, and what has rested long enough, once a day.
+pub(crate) fn prune_where_due(core: &Core) -> Result<(), StateError> {
+    let now = core.now();
+    {
+        let mut pruned = core.pruned_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if pruned.is_some_and(|at| now.duration_since(at).abs() < SignedDuration::from_hours(24)) {
+            return Ok(());
+        }
+        *pruned = Some(now);
+    }
+    let mut over = core.state.not_before()?;
+    over.retain(|_, until| *until <= now);
+    if !over.is_empty() {
+        core.state.commit(|txn| {
+            over.keys().try_for_each(|(archive, place)| txn.drop_not_before(*archive, place))
+        })?;
+    }
+    let dropped = core.state.prune_history(now, &HistoryKeep::default())?;
+    if dropped > 0 {
+        tracing::debug!(dropped, "old runs left the history");
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! Looks at a location as a whole: other programs delete and add files there, disks come and go.
+//!
+//! Deletions are carried through from their intent, parts that nobody owns are swept (never a file
+//! with a final name), archives with a valid sidecar and no record are taken into the catalogue,
+//! what is recorded and not there is marked as lost. **Invariant:** only while nothing runs: what
+//! a run is about to publish is not there yet, and not lost. A place that is not wholly there
+//! during the whole look loses nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::location::folder::Folder;
+use crate::location::{ArchiveStore, LocationError};
+use crate::model::archive::{Archive, Condition, How, Series};
+use crate::model::name::PlaceName;
+use crate::model::observed::LocationState;
+use crate::state::StateError;
+
+use super::ArchiveKey;
+use super::catalogue::key_of;
+use super::context::with_causes;
+use super::core::Core;
+use super::{expire, start};
+
+/// How often a location is looked at as a whole.
+const TAKE_STOCK: SignedDuration = SignedDuration::from_mins(10);
+
+/// The last look at a location.
+#[derive(Debug, Clone)]
+pub(crate) struct Stock {
+    at: Timestamp,
+    was_available: bool,
+    /// What was told then: the same is not told again.
+    problems: Vec<String>,
+}
+
+/// Why a look failed.
+#[derive(Debug, thiserror::Error)]
+enum StockError {
+    #[error(transparent)]
+    Location(#[from] LocationError),
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Looks at every location that is there and was not looked at lately, or was away meanwhile; a
+/// suspect one may prove that it is well again. Returns whether any was looked at.
+pub(crate) fn take_where_due(core: &Core) -> bool {
+    let mut any = false;
+    for (name, store) in core.stores() {
+        core.beat();
+        let now = core.now();
+        let last = stocks(core).get(&name).cloned();
+        let is_recent =
+            last.as_ref().is_some_and(|last| now.duration_since(last.at).abs() < TAKE_STOCK);
+        let (is_available, is_suspect) = match store.state() {
+            LocationState::Available { .. } => (true, false),
+            LocationState::Suspect(_) => (false, true),
+            LocationState::Unavailable(_) => {
+                stocks(core).remove(&name);
+                start::ensure(core, &name, &store);
+                continue;
+            }
+        };
+        if is_recent && last.as_ref().is_some_and(|last| last.was_available == is_available) {
+            continue;
+        }
+        let mut stock = Stock { at: now, was_available: is_available, problems: Vec::new() };
+        if is_suspect {
+            // Nothing else may ever write there, and it would stay suspect for ever.
+            if let Err(error) = store.probe_write() {
+                tracing::debug!(location = %name, error = %with_causes(&error), "location is still suspect");
+            }
+            stocks(core).insert(name, stock);
+            any = true;
+            continue;
+        }
+        stock.problems = last.map(|last| last.problems).unwrap_or_default();
+        if let Err(error) = take(core, &name, store.as_ref(), &mut stock.problems) {
+            tracing::error!(location = %name, error = %with_causes(&error), "cannot look at a location");
+        }
+        stocks(core).insert(name, stock);
+        any = true;
+    }
+    any
+}
+
+fn stocks(core: &Core) -> std::sync::MutexGuard<'_, BTreeMap<PlaceName, Stock>> {
+    core.stock_taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks at one location.
+fn take(
+    core: &Core,
+    name: &PlaceName,
+    store: &Folder,
+    told: &mut Vec<String>,
+) -> Result<(), StockError> {
+    replay_tombstones(core, name, store)?;
+    let mut keep: Vec<_> = core.running().values().map(|running| running.run.id).collect();
+    keep.extend(core.given_up().keys());
+    for swept in store.sweep(&keep)? {
+        tracing::info!(location = %name, file = %swept, "swept what an interrupted run left");
+    }
+    // Before the scan: what a run that was given up publishes meanwhile is not lost.
+    let known = core.catalogue.select(|archive| archive.location == *name);
+    let scan = store.scan()?;
+    for problem in scan.problems.iter().filter(|problem| !told.contains(problem)) {
+        tracing::warn!(location = %name, "{problem}");
+    }
+    *told = scan.problems;
+    core.catalogue.set_foreign(name, scan.foreign);
+    let found: Vec<Archive> = scan.archives.into_iter().chain(scan.trashed).collect();
+    let seen: BTreeSet<ArchiveKey> = found.iter().map(key_of).collect();
+    let (recorded, unrecorded): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|archive| core.catalogue.get(&key_of(archive)).is_some());
+    for archive in recorded {
+        reconcile_record(core, archive)?;
+    }
+    take_in(core, unrecorded)?;
+    if !matches!(store.state(), LocationState::Available { .. }) {
+        tracing::warn!(location = %name, "the location went away while it was looked at: nothing counts as lost");
+        return Ok(());
+    }
+    for known in known.iter().filter(|known| !seen.contains(&key_of(known))) {
+        match known.condition {
+            // Its time in the trash is over one way or the other.
+            Condition::Trashed { .. } => core.catalogue.drop(&core.state, &key_of(known))?,
+            Condition::Present | Condition::Corrupt | Condition::Unavailable => {
+                tracing::error!(archive = %known.name, location = %name, "an archive is gone: it was not deleted by larder");
+                core.catalogue.set_condition(&core.state, &key_of(known), Condition::Lost)?;
+            }
+            Condition::Lost => {}
+        }
+    }
+    Ok(())
+}
+
+/// Takes archives into the catalogue that are there and not recorded.
+///
+/// Their series count as adopted, so that nothing of them is deleted without approval. But a
+/// single one in a series that is known is what a crash between its publication and its record
+/// leaves: that was our own.
+fn take_in(core: &Core, archives: Vec<Archive>) -> Result<(), StateError> {
+    if archives.is_empty() {
+        return Ok(());
+    }
+    let mut adopted: BTreeMap<Series, (usize, bool)> = BTreeMap::new();
+    for archive in &archives {
+        let (count, foreign) = adopted.entry(archive.series()).or_default();
+        *count += 1;
+        *foreign |= archive.how == How::Adopted;
+    }
+    for (series, (count, _)) in &adopted {
+        tracing::info!(%series, count, "archives without a record are taken into the catalogue");
+    }
+    adopted.retain(|series, (count, foreign)| {
+        let is_known = || !core.catalogue.select(|known| known.series() == *series).is_empty();
+        *foreign || *count > 1 || !is_known()
+    });
+    core.catalogue.put_all(&core.state, archives, |txn| {
+        for series in adopted.keys() {
+            let mut facts = txn.series_facts(series)?.unwrap_or_default();
+            facts.adopted = true;
+            txn.put_series_facts(series, &facts)?;
+        }
+        Ok(())
+    })
+}
+
+/// The sidecar says what is true of the file; the state remembers what it does not say.
+fn reconcile_record(core: &Core, found: Archive) -> Result<(), StateError> {
+    let Some(known) = core.catalogue.get(&key_of(&found)) else { return Ok(()) };
+    let condition = match (&known.condition, &found.condition) {
+        (_, Condition::Trashed { .. }) => found.condition.clone(),
+        (Condition::Corrupt, _) => Condition::Corrupt,
+        (_, condition) => condition.clone(),
+    };
+    let merged =
+        Archive { condition, verified_at: known.verified_at.max(found.verified_at), ..found };
+    if merged == known { Ok(()) } else { core.catalogue.put(&core.state, merged) }
+}
+
+/// Carries deletions through that were begun and not ended. One that cannot be is told, and keeps
+/// nobody from looking at the rest.
+fn replay_tombstones(core: &Core, name: &PlaceName, store: &Folder) -> Result<(), StateError> {
+    for stone in core.state.tombstones()?.into_iter().filter(|stone| stone.location == *name) {
+        let key = ArchiveKey { id: stone.archive, location: name.clone() };
+        tracing::info!(archive = %stone.name, location = %name, "finishing a deletion that was interrupted");
+        let may_go = |archive: &Archive| !archive.pinned && !expire::is_last_good(core, archive);
+        match expire::remove(core, store, &key, stone.to_trash, may_go) {
+            Ok(Some(_)) => {}
+            // It is not known any more, or must stay now.
+            Ok(None) => core.state.drop_tombstone(stone.archive, name)?,
+            Err(failure) => {
+                tracing::error!(archive = %stone.name, location = %name, "{}", failure.summary);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! Cancelled, failed, given up, not recorded.
+
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::engine::{cycle, record, wanted};
+
+#[test]
+fn a_run_cancelled_between_its_turn_and_its_beginning_never_begins() {
+    let bench = Bench::with_job("");
+    let run = bench.enqueue(backup(), Cause::Manual);
+    bench.runtime.block_on(async {
+        let mut workers = JoinSet::new();
+        cycle::start_runs(bench.core(), &mut workers, &bench.open());
+        assert_eq!(workers.len(), 1);
+        bench.cancel(run.id).unwrap();
+        while workers.join_next().await.is_some() {}
+    });
+    assert_eq!(bench.run(run.id).status, RunStatus::Cancelled);
+    assert!(bench.archives().is_empty());
+    assert!(bench.core().running().is_empty());
+}
+
+#[test]
+fn a_cancelled_verification_or_copy_is_not_begun_again_at_once() {
+    let bench = Bench::with_job("");
+    bench.look();
+    let archive = bench.back_up();
+    for queued in bench.open() {
+        if let Work::Backup { .. } = queued.work {
+            bench.cancel(queued.id).unwrap();
+        }
+    }
+    bench.look();
+    let verify = bench.open().into_iter().find(|run| run.work.word() == "verify").unwrap();
+    bench.cancel(verify.id).unwrap();
+    bench.look();
+    assert!(!bench.opens("verify"), "{:?}", bench.open());
+    assert!(bench.queue(Work::Verify { archive: archive.id, location: archive.location }).is_ok());
+}
+
+#[test]
+fn an_end_that_cannot_be_recorded_is_recorded_later_and_nothing_begins_before() {
+    let bench = Bench::with_job("");
+    bench.look();
+    let run = bench.open().remove(0);
+    let failed = Run {
+        status: RunStatus::Error,
+        finished_at: Some(bench.core().now()),
+        summary: "no space".to_owned(),
+        ..run.clone()
+    };
+    bench.core().state.put_run(&Run { status: RunStatus::Running, ..run }).unwrap();
+    bench.core().unrecorded().push(failed);
+    let next = bench.enqueue(backup(), Cause::Manual);
+    bench.runtime.block_on(async {
+        let mut workers = JoinSet::new();
+        cycle::start_runs(bench.core(), &mut workers, &bench.open());
+        assert!(workers.is_empty());
+    });
+    record::catch_up(bench.core()).unwrap();
+    assert_eq!(bench.open(), [next]);
+    assert_eq!(bench.facts().last_failure.as_deref(), Some("no space"));
+    assert_eq!(bench.facts().last_attempt.map(|attempt| attempt.number), Some(0));
+}
+
+#[test]
+fn a_job_whose_run_was_given_up_does_not_begin_beside_it() {
+    let bench = Bench::with_job("");
+    bench.look();
+    bench.core().given_up().insert(RunId(77), backup());
+    let run = bench.enqueue(backup(), Cause::Manual);
+    let run = bench.execute(&run);
+    assert_eq!(run.status, RunStatus::Error);
+    assert!(run.summary.contains("run 77"), "{}", run.summary);
+    bench.core().given_up().clear();
+    bench.back_up();
+}
+
+#[test]
+fn an_idle_turn_makes_no_plan_and_keeps_the_view_fresh() {
+    let bench = Bench::with_job("enabled = false\n");
+    bench.look();
+    let core = bench.core();
+    let before = core.view.load_full();
+    let mut clock = clock::Clock::start();
+    let mut turn =
+        |changed| look::look_if_needed(core, &mut clock, changed, None, Duration::ZERO).unwrap();
+    turn(false); // takes the stock of the location again, which was told to be forgotten
+    let made = core.view.load_full();
+    assert!(matches!(turn(false), Looked::Nothing));
+    let after = core.view.load_full();
+    assert!(Arc::ptr_eq(&made.plan, &after.plan) && after.at > before.at);
+    assert!(matches!(turn(true), Looked::Anew { .. }));
+}
+
+#[test]
+fn a_reload_while_a_run_publishes_loses_nothing() {
+    let bench = Bench::with_job("");
+    bench.look();
+    let archive = bench.back_up();
+    let run = bench.enqueue(backup(), Cause::Manual);
+    bench.core().running().insert(
+        run.lane(),
+        Running { run: run.clone(), stop: bench.core().stop.child(), progress: Progress::new() },
+    );
+    // Recorded, and not at its place yet.
+    let coming = Archive { id: crate::model::archive::ArchiveId(uuid::Uuid::new_v4()), ..archive };
+    bench.core().catalogue.put(&bench.core().state, coming.clone()).unwrap();
+    bench.write("more.toml", "[location.second]\npath = \"../second\"\n");
+    assert!(wanted::reload(bench.core()).unwrap());
+    look::look_if_needed(bench.core(), &mut clock::Clock::start(), true, None, Duration::ZERO)
+        .unwrap();
+    assert_eq!(bench.condition(&coming), Condition::Present);
+}
+
+#[test]
+fn a_run_that_was_asked_to_stop_is_put_off_and_not_lost() {
+    let bench = Bench::with_job("");
+    bench.look();
+    let run = bench.open().remove(0);
+    bench.core().stop.request(Stopped::Shutdown);
+    let run = bench.execute(&run);
+    assert_eq!(run.status, RunStatus::Interrupted);
+    assert_eq!(
+        bench.facts().last_attempt.map(|attempt| attempt.status),
+        Some(RunStatus::Interrupted)
+    );
+}

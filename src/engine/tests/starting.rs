@@ -1,0 +1,168 @@
+//! Starts, restarts, reloads.
+
+use super::*;
+use crate::engine::wanted;
+use crate::model::desired::SecretRef;
+use crate::process;
+use crate::stop::Stop;
+
+#[test]
+fn an_archive_published_just_before_a_crash_needs_no_approval() {
+    let mut bench = Bench::with_job("");
+    bench.look();
+    bench.back_up();
+    let newer = bench.back_up();
+    bench.core().state.drop_archive(newer.id, &newer.location).unwrap();
+    bench.start(Autonomy::Daemon);
+    bench.look();
+    assert_eq!(bench.condition(&newer), Condition::Present);
+    let facts = bench.core().state.series_facts().unwrap();
+    assert!(facts.get(&newer.series()).is_none_or(|facts| !facts.adopted));
+}
+
+#[test]
+fn archives_found_without_a_record_count_as_adopted() {
+    let mut bench = Bench::with_job("retention = { mode = \"count\", value = 1 }\n");
+    bench.look();
+    let archives = [bench.back_up(), bench.back_up()];
+    for archive in &archives {
+        bench.core().state.drop_archive(archive.id, &archive.location).unwrap();
+    }
+    bench.start(Autonomy::Daemon);
+    bench.look();
+    assert!(bench.core().state.series_facts().unwrap()[&archives[0].series()].adopted);
+    assert_eq!(bench.core().view.load().plan.blocked.len(), 1);
+    assert!(!bench.opens("expire"));
+}
+
+#[test]
+fn a_run_the_machine_stopped_under_is_interrupted_and_tried_again() {
+    let mut bench = Bench::with_job("");
+    bench.look();
+    let run = bench.open().remove(0);
+    bench.core().state.put_run(&Run { status: RunStatus::Running, ..run.clone() }).unwrap();
+    bench.start(Autonomy::Daemon);
+    assert_eq!(bench.run(run.id).status, RunStatus::Interrupted);
+    let attempt = bench.facts().last_attempt.unwrap();
+    assert_eq!((attempt.number, attempt.status), (0, RunStatus::Interrupted));
+}
+
+#[test]
+fn jobs_that_vanish_over_a_restart_freeze_retention_until_that_is_approved() {
+    let mut bench = Bench::new(&format!("{JOB}{}", JOB.replace("notes]", "mail]")));
+    bench.start(Autonomy::Apply);
+    bench.look();
+    bench.write("jobs.toml", "[retention.none]\nmode = \"count\"\nvalue = 3\n");
+    bench.start(Autonomy::Apply);
+    bench.look();
+    let view = bench.core().view.load_full();
+    let note = view.plan.notes.iter().find(|note| note.text.contains("larder approve")).unwrap();
+    let hash = note.text.split("larder approve ").nth(1).unwrap();
+    let hash = hash.split('`').next().unwrap().to_owned();
+    bench.ask(|reply| Request::Approve("000000000000".to_owned(), reply)).unwrap_err();
+    assert_eq!(bench.core().state.freezes().unwrap().len(), 1);
+    bench.ask(|reply| Request::Approve(hash, reply)).unwrap();
+    assert!(bench.core().state.freezes().unwrap().is_empty());
+    bench.start(Autonomy::Apply);
+    assert!(bench.core().state.freezes().unwrap().is_empty());
+}
+
+#[test]
+fn a_job_given_another_schedule_or_enabled_again_waits_for_its_next_instant() {
+    let job = |enabled: bool, schedule: &str| {
+        format!("{JOB}catch_up = \"next\"\nenabled = {enabled}\nschedule = \"{schedule}\"\n")
+    };
+    let steps = [(job(false, "* * * * *"), "disabled"), (job(true, "0 2 1 1 *"), "rare")];
+    for (before, what) in steps {
+        let mut bench = Bench::new(&before);
+        bench.start(Autonomy::Daemon);
+        bench.awake_for_an_hour();
+        bench.look();
+        bench.set_first_seen(2);
+        bench.write("jobs.toml", &job(true, "* * * * *"));
+        wanted::reload(bench.core()).unwrap();
+        let reloaded = bench.facts().first_seen;
+        bench.look();
+        let due = bench.open().first().map(|run| run.cause.clone());
+        // The minute may turn just now: that instant is one of the job's.
+        assert!(
+            due.is_none() || matches!(due, Some(Cause::Due { due, .. }) if due >= reloaded),
+            "{what}: {due:?}"
+        );
+    }
+}
+
+#[test]
+fn apply_called_by_cron_runs_what_came_due_between_two_calls() {
+    let toml = format!("{JOB}catch_up = \"next\"\nschedule = \"* * * * *\"\n");
+    for (hours, runs) in [(1, true), (72, false)] {
+        let mut bench = Bench::new(&toml);
+        bench.start(Autonomy::Apply);
+        bench.look();
+        bench.set_first_seen(100);
+        let last = ago(bench.core().now(), hours);
+        bench.core().state.put_value("applied-at", &last.to_string()).unwrap();
+        bench.start(Autonomy::Apply);
+        let started = bench.core().started_at;
+        bench.look();
+        let missed = |run: &Run| matches!(run.cause, Cause::Due { due, .. } if due < started);
+        assert_eq!(bench.open().iter().any(missed), runs, "{hours}");
+    }
+}
+
+#[test]
+fn a_state_or_socket_that_moves_is_told_and_stays_until_a_restart() {
+    let bench = Bench::with_job("");
+    let base = std::fs::read_to_string(bench.path("etc/base.toml")).unwrap();
+    bench.write(
+        "base.toml",
+        &base.replace("../state", "../elsewhere").replace("control.sock", "other.sock"),
+    );
+    wanted::reload(bench.core()).unwrap();
+    let stale = bench.core().wanted.load().report.stale.join("\n");
+    assert!(stale.contains("`state_dir`") && stale.contains("`control_socket`"), "{stale}");
+    bench.write("base.toml", &base);
+    wanted::reload(bench.core()).unwrap();
+    assert!(bench.core().wanted.load().report.valid);
+}
+
+#[test]
+fn a_secret_of_the_environment_is_kept_from_children_once_the_configuration_names_it() {
+    let bench = Bench::with_job("");
+    let mut desired = crate::model::desired::Desired::clone(&bench.core().desired());
+    for location in desired.locations.values_mut() {
+        location.identity = Some(SecretRef::Env("CARGO_PKG_DESCRIPTION".to_owned()));
+    }
+    let child = || {
+        let argv = ["sh", "-c", "echo ${CARGO_PKG_DESCRIPTION-nothing}"].map(str::to_owned);
+        process::output(&argv, Duration::from_secs(10), 4096, &Stop::new()).unwrap()
+    };
+    assert_ne!(child().as_slice(), b"nothing\n");
+    wanted::withhold_secrets(&desired);
+    assert_eq!(child().as_slice(), b"nothing\n");
+}
+
+#[test]
+fn a_location_that_is_mounted_later_is_used_without_a_reload() {
+    let mut bench = Bench::new(JOB);
+    // Something that is no directory stands in the way of the first start.
+    std::fs::write(bench.path("archives"), b"").unwrap();
+    bench.start(Autonomy::Daemon);
+    bench.look();
+    std::fs::remove_file(bench.path("archives")).unwrap();
+    bench.look();
+    bench.look();
+    bench.back_up();
+}
+
+#[test]
+fn each_run_owes_its_own_commands_after() {
+    let mut bench = Bench::with_job("");
+    let job = "notes".parse().unwrap();
+    for run in [RunId(1), RunId(2)] {
+        bench.core().owe_after(run, &job).unwrap();
+    }
+    bench.core().drop_after(RunId(2)).unwrap();
+    bench.start(Autonomy::Daemon);
+    assert_eq!(bench.core().after_pending().into_keys().collect::<Vec<_>>(), [RunId(1)]);
+}

@@ -1,0 +1,237 @@
+//! The configuration in force, and what is known of the files.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{self, LastGood, Severity};
+use crate::model::desired::{Desired, NotifyTarget, SecretRef};
+use crate::model::job::{CatchUp, Job, JobSource};
+use crate::model::name::JobName;
+use crate::model::peer::PeerKind;
+use crate::process;
+use crate::reconcile::expiry::freeze;
+use crate::state::{State, StateError};
+
+use super::context::with_causes;
+use super::core::Core;
+use super::{ConfigReport, StartError, start};
+
+/// The configuration in force with the report on its files.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) desired: Arc<Desired>,
+    pub(crate) report: Arc<ConfigReport>,
+    /// The control socket that this process began with.
+    control_socket: PathBuf,
+}
+
+/// Reads the directory and decides what is in force from now on.
+///
+/// A broken edit leaves what was last good in force, object by object; a directory that is gone,
+/// empty or unreadable changes nothing at all.
+pub(crate) fn read(
+    dir: &Path,
+    state: &State,
+    before: Option<&Wanted>,
+) -> Result<Wanted, StartError> {
+    let record = state.config().map_err(|e| StartError::State(with_causes(&e)))?;
+    // What was last good of another directory is no fallback for a mistyped one.
+    let own = record.as_ref().and_then(|record| of_directory(&record.last_good, dir));
+    let last_good = match own.map(LastGood::from_json) {
+        Some(Ok(last_good)) => last_good,
+        Some(Err(error)) => {
+            tracing::error!(error = %with_causes(&error), "what was last good of the configuration is not known any more");
+            LastGood::default()
+        }
+        None => LastGood::default(),
+    };
+
+    let (parsed, hash, unreadable) = match config::read_dir(dir) {
+        Ok((files, mut problems)) => {
+            let mut parsed = config::parse_with_last_good(&files, &last_good, dir);
+            problems.append(&mut parsed.diagnostics);
+            parsed.diagnostics = problems;
+            (parsed, files.hash(), None)
+        }
+        Err(error) => {
+            // As if every file were there and none could be read: all that was last good stays.
+            let files = config::Files { unread: [String::new()].into(), ..Default::default() };
+            let mut parsed = config::parse_with_last_good(&files, &last_good, dir);
+            parsed.diagnostics.clear();
+            (parsed, String::new(), Some(with_causes(&error)))
+        }
+    };
+    let errors = parsed.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+    let desired = match (parsed.desired, before) {
+        (Some(desired), _) => Arc::new(desired),
+        (None, Some(before)) => Arc::clone(&before.desired),
+        (None, None) => {
+            return Err(match unreadable {
+                Some(error) => StartError::Read(error),
+                None => StartError::Config {
+                    dir: dir.to_owned(),
+                    errors,
+                    diagnostics: parsed.diagnostics,
+                },
+            });
+        }
+    };
+
+    let stored = |error: crate::state::StateError| StartError::State(with_causes(&error));
+    let changed = record.as_ref().is_none_or(|record| record.hash != desired.hash);
+    // Also over a restart: a slip is a slip, whoever reads it first.
+    let jobs_before: BTreeSet<JobName> = match before {
+        Some(before) => before.desired.jobs.keys().cloned().collect(),
+        None => jobs_of(&last_good),
+    };
+    if changed && let Some(frozen) = freeze::guards_jobs(&jobs_before, &desired.jobs) {
+        state.put_freeze(&frozen).map_err(stored)?;
+    }
+    let mut generation = record.as_ref().map_or(0, |record| record.generation);
+    let text = format!("{}\n{}", absolute(dir).display(), parsed.last_good.to_json());
+    let is_known = !changed && record.is_some_and(|record| record.last_good == text);
+    if !parsed.last_good.is_empty() && !is_known {
+        generation = state.put_config(&text, &desired.hash).map_err(stored)?;
+    }
+    withhold_secrets(&desired);
+    let mut outdated: Vec<String> = parsed
+        .stale
+        .iter()
+        .map(|stale| match stale.place.line {
+            0 => format!("{}: {}", stale.object, stale.reason),
+            _ => format!("{} ({}): {}", stale.object, stale.place, stale.reason),
+        })
+        .collect();
+    if let Some(error) = unreadable {
+        outdated.insert(0, format!("everything: {error}"));
+    }
+    let control_socket = before.map_or_else(
+        || desired.instance.control_socket.clone(),
+        |before| before.control_socket.clone(),
+    );
+    if before.is_some() {
+        outdated.extend(fixed_at_start(&desired, state.dir(), &control_socket));
+    }
+    let report = ConfigReport {
+        dir: dir.to_owned(),
+        valid: errors == 0 && outdated.is_empty(),
+        hash,
+        applied: desired.hash.clone(),
+        generation,
+        commit: config::commit_of(dir),
+        diagnostics: parsed.diagnostics,
+        stale: outdated,
+    };
+    Ok(Wanted { desired, report: Arc::new(report), control_socket })
+}
+
+/// What was last good of this directory, of what the state keeps: the directory stands before it.
+fn of_directory<'a>(stored: &'a str, dir: &Path) -> Option<&'a str> {
+    let (known, last_good) = stored.split_once('\n')?;
+    (Path::new(known) == absolute(dir)).then_some(last_good)
+}
+
+fn absolute(dir: &Path) -> PathBuf {
+    std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned())
+}
+
+/// Reads the directory again and puts it in force. Returns whether anything changed.
+pub(crate) fn reload(core: &Arc<Core>) -> Result<bool, StartError> {
+    let before = core.wanted.load_full();
+    let next = read(&core.options.config_dir, &core.state, Some(&before))?;
+    let changed = next.desired.hash != before.desired.hash;
+    if changed {
+        forget_passed_instants(core, &before.desired, &next.desired)
+            .map_err(|error| StartError::State(with_causes(&error)))?;
+    }
+    core.wanted.store(Arc::new(next));
+    if changed {
+        start::open_locations(core, Some(&before.desired));
+    }
+    Ok(changed)
+}
+
+/// A job that waits for its next instant (`catch_up = "next"`) and was given another schedule, or
+/// back to life, must not run at once for one that has passed: that was never an instant of it.
+fn forget_passed_instants(
+    core: &Core,
+    before: &Desired,
+    after: &Desired,
+) -> Result<(), StateError> {
+    let now = core.now();
+    let lives = |job: &&Job| job.enabled && job.ended.is_none();
+    let is_new_in_time = |job: &&Job| {
+        before.jobs.get(&job.name).filter(lives).is_none_or(|known| {
+            known.schedule.text() != job.schedule.text()
+                || before.instance.timezone != after.instance.timezone
+        })
+    };
+    let jobs = after.jobs.values().filter(|job| job.catch_up == CatchUp::Next);
+    let jobs: Vec<&Job> = jobs.filter(lives).filter(is_new_in_time).collect();
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    core.state.commit(|txn| {
+        for job in &jobs {
+            let Some(mut facts) = txn.job_facts(&job.name)? else { continue };
+            facts.first_seen = now;
+            txn.put_job_facts(&job.name, &facts)?;
+        }
+        Ok(())
+    })
+}
+
+/// What cannot change while the process runs, and does not fit what is written now.
+fn fixed_at_start(desired: &Desired, state_dir: &Path, control_socket: &Path) -> Vec<String> {
+    let instance = &desired.instance;
+    let pairs = [
+        ("state_dir", instance.state_dir.as_path(), state_dir),
+        ("control_socket", instance.control_socket.as_path(), control_socket),
+    ];
+    pairs
+        .into_iter()
+        .filter(|(_, written, real)| !is_same_path(written, real))
+        .map(|(key, _, real)| {
+            format!(
+                "[instance] `{key}` was changed: `{}` stays in use until larder is restarted",
+                real.display()
+            )
+        })
+        .collect()
+}
+
+/// Whether two paths lead to the same place, however they are written.
+fn is_same_path(one: &Path, other: &Path) -> bool {
+    one == other
+        || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn jobs_of(last_good: &LastGood) -> BTreeSet<JobName> {
+    let jobs = last_good.objects.keys().filter(|id| id.kind.word() == "job");
+    jobs.filter_map(|id| id.name.parse().ok()).collect()
+}
+
+/// No child inherits a variable that holds a secret, from the moment that the configuration says
+/// that it holds one.
+pub(crate) fn withhold_secrets(desired: &Desired) {
+    let passwords = desired.jobs.values().filter_map(|job| match &job.source {
+        JobSource::Mysql(database) | JobSource::Postgresql(database) => database.password.as_ref(),
+        JobSource::CustomDir(_) | JobSource::YnhApp { .. } | JobSource::YnhSystem { .. } => None,
+    });
+    let tokens = desired.peers.values().filter_map(|peer| match &peer.kind {
+        PeerKind::Instance { token, .. } => token.as_ref(),
+        PeerKind::BackupChannel { .. } | PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_) => None,
+    });
+    let targets = desired.notify.values().filter_map(|notify| match &notify.target {
+        NotifyTarget::Url(secret) | NotifyTarget::PingUrl(secret) => Some(secret),
+        NotifyTarget::MailTo(_) => None,
+    });
+    let identities = desired.locations.values().filter_map(|location| location.identity.as_ref());
+    for secret in passwords.chain(tokens).chain(targets).chain(identities) {
+        match secret {
+            SecretRef::Env(name) => process::withhold(name),
+            SecretRef::File(_) | SecretRef::Credential(_) | SecretRef::Command(_) => {}
+        }
+    }
+}

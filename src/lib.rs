@@ -1,0 +1,65 @@
+//! larder keeps what must be kept: a directory of TOML files says which data of a server is to be
+//! archived, how long archives live and where copies rest; one daemon makes it so, proves that it
+//! is so, and says when it is not.
+//!
+//! # The walk
+//!
+//! ```text
+//! /etc/larder/*.toml ─ config (parse, check) ─→ Desired
+//! disk, state.redb ─── engine::observe ───────→ Observed
+//!         reconcile::plan(&Desired, &Observed, now) ─→ Plan { actions with reasons, blocked, wake_at }
+//!               engine::executor ─ one run at a time ─┬ backup: source yields members → archive writer → location publishes
+//!                                                     ├ expire · empty the trash · verify
+//!                                                     └ send: a copy to another location
+//!         every change ─→ state.redb ─→ view ─→ API, generated JSON, command line
+//! ```
+//!
+//! Observe, decide, do. The decision is a pure, total, deterministic function that prints itself:
+//! `larder plan` shows exactly what the daemon does. What woke the daemon is not one of its inputs.
+//! After every run it observes and plans again.
+//!
+//! # The layers
+//!
+//! Imports go downward only; `tests/all/layers.rs` holds the table.
+//!
+//! | layer | modules | what they may do |
+//! |---|---|---|
+//! | show | [`daemon`], [`cli`], [`publish`], [`api`] | ask [`engine::Handle`] |
+//! | run | [`engine`] | everything below, one run at a time |
+//! | touch | [`state`], [`location`], [`archive`], [`source`], [`config`], [`secret`], [`process`], [`durable`], [`progress`], [`stop`] | one concern each; blocking |
+//! | decide | [`status`], [`reconcile`], [`model`] | no I/O, no clock, no async, no failure |
+//!
+//! # Invariants
+//!
+//! - Truth is on the disk: archives and their sidecars. The state holds what cannot be found there
+//!   and an index of what can; losing it loses history, never an archive.
+//! - An archive is absent or complete, never between: the name of the tar is the commit point.
+//! - Nothing is deleted because something is absent: a configuration, a mount, a listing.
+//! - A deletion is planned with its reason, recorded, put into the trash, and only then unlinked.
+//! - Files, tar, hashing, the store and child processes are plain blocking code, entered at one
+//!   place (the executor's `spawn_blocking`); one [`stop::Stop`] serves both sides.
+//!
+//! Modules in reading order.
+
+pub mod model;
+
+pub mod reconcile;
+pub mod status;
+
+pub mod stop;
+pub mod progress;
+pub mod durable;
+pub mod process;
+pub mod secret;
+pub mod config;
+pub mod source;
+pub mod archive;
+pub mod location;
+pub mod state;
+
+pub mod engine;
+
+pub mod api;
+pub mod publish;
+pub mod cli;
+pub mod daemon;

@@ -1,0 +1,102 @@
+//! The marker file: by its id a location is recognised, so that an unplugged disk is *not
+//! available* and never an empty directory on the root file system.
+//!
+//! **Invariant:** a directory is made, or marked, only while no marker of it was ever recorded.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::durable;
+
+/// The marker's file name.
+pub(super) const MARKER: &str = ".larder-location";
+
+#[derive(Serialize, Deserialize)]
+struct Marker {
+    id: String,
+    /// For people who find the disk.
+    #[serde(default)]
+    note: String,
+}
+
+/// The id in a directory's marker; `None` without one.
+pub(super) fn read(dir: &Path) -> io::Result<Option<String>> {
+    let text = match fs::read(dir.join(MARKER)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let marker: Marker = serde_json::from_slice(&text)?;
+    Ok(Some(marker.id))
+}
+
+/// Marks a directory and returns the id; the one that is there already, where there is one.
+pub(super) fn place(dir: &Path) -> io::Result<String> {
+    if let Some(id) = read(dir)? {
+        return Ok(id);
+    }
+    let id = uuid::Uuid::new_v4().to_string();
+    let marker = Marker { id: id.clone(), note: "larder knows this folder by this id".to_owned() };
+    let text = serde_json::to_vec_pretty(&marker)?;
+    let temporary = dir.join(format!("{MARKER}.{id}{}", durable::TEMPORARY));
+    durable::write_new(&temporary, &text, 0o600)?;
+    if let Err(error) = durable::publish_new(&temporary, &dir.join(MARKER)) {
+        // The first error is the one to tell; a left-over is swept at the next start.
+        let _ = durable::remove(&temporary);
+        return Err(error);
+    }
+    durable::sync_dir(dir)?;
+    Ok(id)
+}
+
+/// Why a folder is not the one whose marker was recorded, in words; `None` when it is.
+pub(super) fn absence(dir: &Path, require_mount: bool, recorded: Option<&str>) -> Option<String> {
+    let path = dir.display();
+    match dir.metadata() {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => return Some(format!("`{path}` is not a directory")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Some(format!("the directory `{path}` is not there"));
+        }
+        Err(error) => return Some(format!("`{path}` does not answer: {error}")),
+    }
+    if require_mount && !is_on_a_mount(dir).unwrap_or(false) {
+        return Some(format!("nothing is mounted at `{path}`"));
+    }
+    match (read(dir), recorded) {
+        (Err(error), _) => Some(format!("the marker of `{path}` cannot be read: {error}")),
+        (Ok(None), Some(_)) => {
+            Some(format!("`{path}` has lost its marker, or is another directory"))
+        }
+        (Ok(None), None) => Some(format!("`{path}` is not set up yet")),
+        (Ok(Some(found)), Some(recorded)) if found != recorded => {
+            Some(format!("`{path}` has the marker of another location"))
+        }
+        (Ok(Some(_)), _) => None,
+    }
+}
+
+/// Makes a directory and those above it that are missing, durably.
+pub(super) fn make_dirs(dir: &Path) -> io::Result<()> {
+    match durable::make_dir(dir, 0o700) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let Some(above) = dir.parent() else { return Err(error) };
+            make_dirs(above)?;
+            durable::make_dir(dir, 0o700)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => return Ok(()),
+        other => other?,
+    }
+    dir.parent().map_or(Ok(()), durable::sync_dir)
+}
+
+/// Whether a path, or what is there of it, lies on another file system than `/`.
+pub(super) fn is_on_a_mount(path: &Path) -> io::Result<bool> {
+    let root = fs::metadata("/")?.dev();
+    let there = path.ancestors().find(|ancestor| ancestor.exists());
+    Ok(fs::metadata(there.unwrap_or(Path::new("/")))?.dev() != root)
+}

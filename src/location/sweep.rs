@@ -1,0 +1,113 @@
+//! What a crash left: finished where somebody had begun, removed where nobody owns it.
+//!
+//! **Invariant:** no archive is ever removed here, in the folder or in the trash.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::folder::Folder;
+use super::names::{self, Files, Kind};
+use super::{ArchiveStore, LocationError, publish, scan, trash};
+use crate::durable;
+use crate::model::archive::Archive;
+use crate::model::run::RunId;
+
+pub(super) fn sweep(folder: &Folder, keep: &[RunId]) -> Result<Vec<String>, LocationError> {
+    let mut done = Vec::new();
+    sweep_incoming(folder, keep, &mut done)?;
+    repair_trash(folder, &mut done)?;
+    for dir in [&folder.path, &folder.trash_dir()] {
+        for name in file_names(folder, dir)? {
+            if name.starts_with('.') && name.ends_with(durable::TEMPORARY) {
+                folder.remove_if_there(&dir.join(&name))?;
+                done.push(format!("removed the temporary file `{name}`"));
+            }
+        }
+    }
+    Ok(done)
+}
+
+fn sweep_incoming(
+    folder: &Folder,
+    keep: &[RunId],
+    done: &mut Vec<String>,
+) -> Result<(), LocationError> {
+    let dir = folder.incoming_dir();
+    let mut names = file_names(folder, &dir)?;
+    names.retain(|name| {
+        let run = name.split('.').next().and_then(|run| run.parse().ok()).map(RunId);
+        run.is_none_or(|run| !keep.contains(&run))
+    });
+    // Intents first: while one is there, the descriptions that it names can be told from history.
+    names.sort_by_key(|name| !name.ends_with(publish::INTENT));
+    for name in names {
+        let path = dir.join(&name);
+        if name.ends_with(publish::INTENT)
+            && let Some(intent) = folder.io("read", &path, publish::read_intent(&path))?
+            && publish::take_back(folder, &intent)?
+        {
+            done.push(format!("removed the description of `{}`, never published", intent.name));
+        }
+        folder.remove_if_there(&path)?;
+        done.push(format!("removed `{name}`, which no run owns"));
+    }
+    Ok(())
+}
+
+fn repair_trash(folder: &Folder, done: &mut Vec<String>) -> Result<(), LocationError> {
+    let dir = folder.trash_dir();
+    for name in file_names(folder, &dir)? {
+        let Some((_, Kind::Sidecar)) = names::split(&name) else { continue };
+        let path = dir.join(&name);
+        let archive = match scan::read_sidecar(&path, &folder.name) {
+            Ok(archive) => archive,
+            Err(scan::Unreadable::Io(error)) => return Err(folder.failed("read", &path, error)),
+            // The scan reports it.
+            Err(scan::Unreadable::Sidecar(_)) => continue,
+        };
+        repair_trashed(folder, &archive, done)?;
+    }
+    Ok(())
+}
+
+fn repair_trashed(
+    folder: &Folder,
+    archive: &Archive,
+    done: &mut Vec<String>,
+) -> Result<(), LocationError> {
+    let here = Files::of(archive, &folder.path);
+    let there = Files::of(archive, &folder.trash_dir());
+    if folder.is_there(&there.tar)? {
+        let described_here =
+            matches!(folder.owner(&here.sidecar), Ok(Some(id)) if id == archive.id);
+        if described_here && !folder.is_there(&here.tar)? {
+            trash::clear_here(folder, archive, &here, &there)?;
+            done.push(format!("finished moving `{}` into the trash", archive.name));
+        }
+    } else {
+        // It never came, or has gone for good.
+        trash::clear_trash(folder, archive, &there)?;
+        done.push(format!("removed the description of `{}` from the trash", archive.name));
+    }
+    Ok(())
+}
+
+/// The names of the files in a directory, sorted; none when it is not there.
+fn file_names(folder: &Folder, dir: &Path) -> Result<Vec<String>, LocationError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => folder.io("list", dir, other)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = folder.io("list", dir, entry)?;
+        if entry.file_type().is_ok_and(|kind| kind.is_file())
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}

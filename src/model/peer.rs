@@ -1,0 +1,115 @@
+//! Peers: other instances and hosts that hold copies.
+
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+
+use super::desired::{Place, SecretRef};
+use super::name::{ObjectName, PlaceName};
+use super::retention::Policy;
+use super::size::Bytes;
+
+/// How a peer is reached over SSH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ssh {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The user there.
+    pub user: String,
+    /// The folder there, for the SSH kinds.
+    pub path: Option<PathBuf>,
+    /// The private key file.
+    pub identity: Option<PathBuf>,
+    /// A pinned host key: the text of a `known_hosts` line, or a file of them.
+    pub known_hosts: Option<String>,
+    /// `user@host:port` of a relay that sees only ciphertext.
+    pub relay: Option<String>,
+}
+
+/// The four kinds of peer; the words are the specification's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerKind {
+    /// `instance`: another larder over HTTPS.
+    Instance {
+        /// Its base URL.
+        url: String,
+        /// The token that it gave us.
+        token: Option<SecretRef>,
+        /// SSH, for archives above `rsync_above`.
+        ssh: Option<Ssh>,
+        /// A certificate authority file that is trusted for it alone.
+        ca: Option<PathBuf>,
+        /// SHA-256 of its certificate, in hex.
+        pin: Option<String>,
+    },
+    /// `backup-channel`: a label for a host name that shows up in a shared location.
+    BackupChannel {
+        /// The host name.
+        hostname: String,
+        /// Where it is looked for; any enabled location without.
+        location: Option<PlaceName>,
+    },
+    /// `direct-ssh-direct`: rsync over SSH, no larder on the other side.
+    SshDirect(Ssh),
+    /// `direct-ssh-via-relay`: the same through a relay.
+    SshViaRelay(Ssh),
+}
+
+impl PeerKind {
+    /// The specification's word for the kind.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            PeerKind::Instance { .. } => "instance",
+            PeerKind::BackupChannel { .. } => "backup-channel",
+            PeerKind::SshDirect(_) => "direct-ssh-direct",
+            PeerKind::SshViaRelay(_) => "direct-ssh-via-relay",
+        }
+    }
+}
+
+/// What a peer may do here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accept {
+    /// `$2b$…` or `sha256:…` of the token that we gave it.
+    pub token_hash: String,
+    /// Where its archives go, below `<path>/<peer>/`.
+    pub location: PlaceName,
+    /// The most it may store.
+    pub quota: Option<Bytes>,
+    /// Our policy for what it sends.
+    pub retention: Policy,
+    /// What it may do in its own name space.
+    pub scopes: Vec<String>,
+    /// How long nothing of it can be deleted.
+    pub immutable_for: SignedDuration,
+    /// Uploads it may have open at once.
+    pub max_open_uploads: u32,
+    /// Whether its archives may run anything here.
+    pub trust_restore: bool,
+}
+
+/// `[peer.x]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its name, in one name space with the locations'.
+    pub name: PlaceName,
+    /// How it is reached.
+    pub kind: PeerKind,
+    /// What it may do here; nothing without.
+    pub accept: Option<Accept>,
+    /// Archives above this size go by rsync where SSH is configured.
+    pub rsync_above: Bytes,
+    /// The most bytes a second that a transfer may use.
+    pub bandwidth: Option<Bytes>,
+    /// Whether it counts as off-site.
+    pub offsite: bool,
+    /// Jobs of the peer whose archives are fetched from it.
+    pub fetch_from: Vec<ObjectName>,
+    /// SSH kinds: whether we expire archives there.
+    pub prune: bool,
+    /// Where it is written.
+    pub place: Place,
+}

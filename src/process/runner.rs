@@ -1,0 +1,132 @@
+//! Where a command of the configuration runs: as our child, or in a unit of its own.
+//!
+//! The daemon's unit is closed up: most of the system is read-only to it and to its children. What
+//! `before` and `after` do (stop a service, write a dump) must not be, so there they run as
+//! transient units.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::{Outcome, ProcessError, Stream, argv_of, output, prepare, program_of, run_prepared};
+use crate::model::job::Command;
+use crate::stop::Stop;
+
+/// Where a command runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runner {
+    /// As our child, with what we may do.
+    Direct,
+    /// In a transient unit of systemd, outside our sandbox.
+    SystemdRun,
+}
+
+/// How long systemd may take to stop a unit that we no longer want.
+const STOPPING: Duration = Duration::from_secs(10);
+
+impl Runner {
+    /// The runner for what must not be held by our sandbox: a unit of its own when we are a
+    /// service of systemd and root, else a child.
+    #[must_use]
+    pub fn outside_sandbox() -> Self {
+        Self::choose(
+            std::env::var_os("INVOCATION_ID").is_some(),
+            Path::new("/run/systemd/system").is_dir(),
+            rustix::process::geteuid().is_root(),
+        )
+    }
+
+    fn choose(is_service: bool, has_systemd: bool, is_root: bool) -> Self {
+        if is_service && has_systemd && is_root { Self::SystemdRun } else { Self::Direct }
+    }
+
+    /// Runs a command to its end: see [`run`](super::run). In a unit of its own it gets the
+    /// environment of a system service and `env`.
+    ///
+    /// # Errors
+    /// See [`run`](super::run).
+    pub fn run(
+        self,
+        command: &Command,
+        env: &[(String, String)],
+        timeout: Duration,
+        stop: &Stop,
+        on_line: &mut dyn FnMut(Stream, &str),
+    ) -> Result<Outcome, ProcessError> {
+        let argv = argv_of(command);
+        // Also refuses what is empty before systemd is asked for it.
+        let direct = prepare(&argv, env)?;
+        match self {
+            Runner::Direct => run_prepared(program_of(&argv), direct, timeout, stop, on_line),
+            Runner::SystemdRun => {
+                let unit = unit_name();
+                let wrapped = prepare(&unit_argv(&unit, &argv, env, timeout), env)?;
+                let result = run_prepared(program_of(&argv), wrapped, timeout, stop, on_line);
+                if result.is_err() {
+                    // The unit is nobody's child: ending what waits for it does not end it.
+                    let argv = ["systemctl", "stop", &unit].map(str::to_owned);
+                    let _ = output(&argv, STOPPING, 4096, &Stop::new());
+                }
+                result
+            }
+        }
+    }
+}
+
+fn unit_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("larder-command-{}-{number}.service", std::process::id())
+}
+
+/// The words for `systemd-run`. Values of variables stay out of them: everybody may read those.
+fn unit_argv(
+    unit: &str,
+    argv: &[String],
+    env: &[(String, String)],
+    timeout: Duration,
+) -> Vec<String> {
+    let mut words: Vec<String> =
+        ["systemd-run", "--pipe", "--wait", "--collect", "--quiet"].map(str::to_owned).into();
+    words.push(format!("--unit={unit}"));
+    words.push("--property=TimeoutStopSec=5s".to_owned());
+    // Should we be killed, it does not go on for ever.
+    let limit = timeout.as_secs().saturating_add(30);
+    words.push(format!("--property=RuntimeMaxSec={limit}s"));
+    words.push("--setenv=LC_ALL".to_owned());
+    words.extend(env.iter().map(|(name, _)| format!("--setenv={name}")));
+    words.push("--".to_owned());
+    words.extend_from_slice(argv);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_root_service_needs_to_leave_its_sandbox() {
+        assert_eq!(Runner::choose(true, true, true), Runner::SystemdRun);
+        assert_eq!(Runner::choose(false, true, true), Runner::Direct);
+        assert_eq!(Runner::choose(true, false, true), Runner::Direct);
+        assert_eq!(Runner::choose(true, true, false), Runner::Direct);
+    }
+
+    #[test]
+    fn a_unit_gets_its_variables_by_name_and_ends_by_itself() {
+        let argv = ["pg_dump".to_owned(), "-v".to_owned()];
+        let env = [("LARDER_JOB".to_owned(), "web".to_owned())];
+        let words = unit_argv("larder-command-1-0.service", &argv, &env, Duration::from_mins(1));
+        assert_eq!(
+            words.join(" "),
+            "systemd-run --pipe --wait --collect --quiet --unit=larder-command-1-0.service \
+             --property=TimeoutStopSec=5s --property=RuntimeMaxSec=90s --setenv=LC_ALL \
+             --setenv=LARDER_JOB -- pg_dump -v"
+        );
+    }
+
+    #[test]
+    fn no_two_units_have_one_name() {
+        assert_ne!(unit_name(), unit_name());
+    }
+}

@@ -1,0 +1,166 @@
+//! The generated JSON: what a static page, a script or another host may read without asking.
+//!
+//! Each file is replaced in one step, and only when it says something new (or when an hour has
+//! passed, so that its age tells whether anybody is still there). **Invariant:** nothing here is a
+//! secret: no log, no configuration table, no path of a secret.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::Digest as _;
+
+use crate::api::dto;
+use crate::engine::View;
+use crate::model::run::Run;
+
+/// The version of the files' form.
+const SCHEMA: u32 = 1;
+/// How many runs are published.
+pub const RUNS: usize = 100;
+/// How old an unchanged file may get.
+const REFRESH: SignedDuration = SignedDuration::from_hours(1);
+/// Anybody may read a file.
+const FILE_MODE: u32 = 0o644;
+/// Anybody may list the directory.
+const DIR_MODE: u32 = 0o755;
+
+/// A SHA-256 over what a file says.
+type Digest = [u8; 32];
+
+/// What was published last, so that unchanged files are left alone.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    files: BTreeMap<&'static str, (Digest, Timestamp)>,
+}
+
+/// Writes those files that say something new, and names them. `runs` are the newest, newest first.
+///
+/// # Errors
+/// The directory or a file in it cannot be written; what was written before that stays.
+pub fn publish(
+    view: &View,
+    runs: &[Run],
+    dir: &Path,
+    last: &mut Published,
+) -> io::Result<Vec<&'static str>> {
+    let now = view.at.timestamp();
+    let mut written = Vec::new();
+    let mut show = |name: &'static str, content: Vec<u8>| -> io::Result<()> {
+        let digest: Digest = sha2::Sha256::digest(&content).into();
+        let current = last.files.get(name).is_some_and(|(known, at)| {
+            let age = now.duration_since(*at);
+            *known == digest && age < REFRESH && !age.is_negative()
+        });
+        if current {
+            return Ok(());
+        }
+        if written.is_empty() {
+            prepare(dir)?;
+        }
+        let text = envelope(view, name, &content)?;
+        drop(content);
+        crate::durable::write_atomic(&dir.join(format!("{name}.json")), &text, FILE_MODE)?;
+        last.files.insert(name, (digest, now));
+        written.push(name);
+        Ok(())
+    };
+    contents(view, runs, &mut show)?;
+    Ok(written)
+}
+
+/// The directory, readable for everybody whatever the umask says.
+fn prepare(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(DIR_MODE))
+}
+
+fn envelope(view: &View, name: &str, content: &[u8]) -> io::Result<Vec<u8>> {
+    let generated_at = dto::Moment::new(view.at.timestamp(), view.at.time_zone());
+    let head = json!({
+        "generated_at": generated_at,
+        "instance": view.desired.instance.name.as_str(),
+        "schema": SCHEMA,
+    });
+    let mut text = serde_json::to_vec(&head)?;
+    text.pop();
+    text.reserve_exact(name.len() + content.len() + 8);
+    text.extend_from_slice(format!(",\n\"{name}\":").as_bytes());
+    text.extend_from_slice(content);
+    text.extend_from_slice(b"}\n");
+    Ok(text)
+}
+
+/// A list as JSON, made and written item by item, one in a line.
+fn list<T: Serialize>(items: impl Iterator<Item = T>) -> io::Result<Vec<u8>> {
+    let mut text = vec![b'['];
+    for (nth, item) in items.enumerate() {
+        text.extend_from_slice(if nth == 0 { b"\n" } else { b",\n" });
+        serde_json::to_writer(&mut text, &item)?;
+    }
+    text.extend_from_slice(b"\n]");
+    Ok(text)
+}
+
+/// The files by name, one after the other: a list of archives is long.
+fn contents(
+    view: &View,
+    runs: &[Run],
+    show: &mut dyn FnMut(&'static str, Vec<u8>) -> io::Result<()>,
+) -> io::Result<()> {
+    let runs: Vec<dto::Run> =
+        runs.iter().take(RUNS).map(|run| dto::Run::new(view, run, None)).collect();
+    let verdicts = view.verdicts.iter().map(|verdict| dto::Verdict::new(view, verdict));
+    let jobs = view.desired.jobs.values().map(|job| {
+        let last = runs
+            .iter()
+            .find(|run| run.kind == "backup" && run.job_id.as_deref() == Some(job.name.as_str()));
+        let mut job = dto::Job::new(view, job, &view.verdicts, last.cloned());
+        // The table has paths, users and commands of this host: for administrators, not for a page.
+        job.config = Value::Null;
+        job
+    });
+    let mut archives: Vec<_> = view.observed.archives.iter().collect();
+    archives
+        .sort_by(|a, b| (b.created_at, b.id, &a.location).cmp(&(a.created_at, a.id, &b.location)));
+    let archives = archives.into_iter().map(|archive| dto::Archive::new(view, archive, None));
+    show("status", list(verdicts)?)?;
+    show("jobs", list(jobs)?)?;
+    show("archives", list(archives)?)?;
+    show("peers", list(std::iter::empty::<Value>())?)?;
+    show("network", list(std::iter::once(instance(view, &runs)))?)?;
+    show("runs", list(runs.iter())?)
+}
+
+/// This instance, as the network sees it.
+fn instance(view: &View, runs: &[dto::Run]) -> Value {
+    let health = dto::Health::new(view);
+    let own = view.observed.archives.iter();
+    let own = own.filter(|archive| archive.origin == view.desired.instance.name);
+    let (count, bytes) =
+        own.fold((0_u64, 0_u64), |(count, bytes), a| (count + 1, bytes + a.file_size));
+    let last = runs.iter().find(|run| run.kind == "backup" && run.is_final());
+    json!({
+        "name": health.instance,
+        "self": true,
+        "url": view.desired.instance.url,
+        "version": health.version,
+        "status": health.status,
+        "problems": health.problems,
+        "jobs": view.desired.jobs.len(),
+        "archive_count": count,
+        "archive_bytes": bytes,
+        "last_run": last,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! Which jobs run now: due, missed, tried again, or for the first time.
+//!
+//! A job is due when its schedule named an instant that no run was queued for yet. However many
+//! instants passed, that is one run, for the newest of them. **Invariant:** an instant before the
+//! job was known is never due, and a removable location that is away fails nothing.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::situation::Situation;
+use super::{Action, Note, Part, Weight, show};
+use crate::model::job::{CatchUp, Job};
+use crate::model::run::{Cause, RunStatus, Work};
+
+/// When a failed attempt is tried again: after the first, the second, and every later one.
+const RETRY_AFTER: [SignedDuration; 3] =
+    [SignedDuration::from_mins(15), SignedDuration::from_hours(1), SignedDuration::from_hours(4)];
+
+/// What is to become of a job now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// It is disabled or ended.
+    Off,
+    /// Its backup is queued or running.
+    Open(RunStatus),
+    /// It runs.
+    Run { cause: Cause, why: String },
+    /// It would run, and something has to change first.
+    Held { why: String, weight: Weight },
+    /// Not now, but at the given time.
+    Later { at: Option<Timestamp>, missed: Option<Timestamp> },
+}
+
+pub(super) fn part(situation: &Situation) -> Part {
+    let mut part = Part::default();
+    let mut due: Vec<(Timestamp, Action)> = Vec::new();
+    for job in situation.desired.jobs.values() {
+        let decision = decide(situation, job);
+        if decision != Decision::Off {
+            part.wakes.extend(next_scheduled(situation, job));
+        }
+        match decision {
+            Decision::Off | Decision::Open(_) => {}
+            Decision::Run { cause, why } => {
+                let order = match cause {
+                    Cause::Due { due, .. } => due,
+                    Cause::First | Cause::Manual | Cause::Reconcile => situation.moment,
+                };
+                let action = Action {
+                    work: Work::Backup { job: job.name.clone() },
+                    cause,
+                    reasons: vec![why],
+                    needs: usual_size(situation, job),
+                    frees: 0,
+                };
+                due.push((order, action));
+            }
+            Decision::Held { why, weight } => {
+                part.notes.push(Note { weight, job: Some(job.name.clone()), text: why });
+            }
+            Decision::Later { at, missed } => {
+                part.wakes.extend(at);
+                part.notes.extend(missed.map(|missed| missed_note(situation, job, missed, at)));
+            }
+        }
+    }
+    due.sort_by_key(|(order, _)| *order);
+    part.actions.extend(due.into_iter().map(|(_, action)| action));
+    part
+}
+
+/// The first instant after now that the schedule of a job names.
+pub(crate) fn next_scheduled(situation: &Situation, job: &Job) -> Option<Timestamp> {
+    Some(job.schedule.next_after(situation.now)?.timestamp())
+}
+
+pub(crate) fn decide(situation: &Situation, job: &Job) -> Decision {
+    if job.ended.is_some() || !job.enabled {
+        return Decision::Off;
+    }
+    if let Some(status) = situation.open_backup(&job.name) {
+        return Decision::Open(status);
+    }
+    let decision = by_time(situation, job);
+    if !matches!(decision, Decision::Run { .. }) {
+        return decision;
+    }
+    if situation.in_recovery() {
+        let why = format!("`{}` does not run before `larder recover` is done", job.name);
+        return Decision::Held { why, weight: Weight::Problem };
+    }
+    if let Some((location, reason)) = situation.absent_removable(&job.location) {
+        let why = format!(
+            "`{}` waits for location `{}`, which is not there: {reason}",
+            job.name, location.name
+        );
+        return Decision::Held { why, weight: Weight::Remark };
+    }
+    decision
+}
+
+/// What the clock says, whatever stands in the way.
+fn by_time(situation: &Situation, job: &Job) -> Decision {
+    let facts = situation.facts(job);
+    let first_seen = facts.map_or(situation.moment, |facts| facts.first_seen);
+    let last_due = facts.and_then(|facts| facts.last_due);
+    let last_attempt = facts.and_then(|facts| facts.last_attempt.as_ref());
+
+    let named = job.schedule.last_at_or_before(situation.now).map(|due| due.timestamp());
+    let pending =
+        named.filter(|due| *due >= first_seen && last_due.is_none_or(|handled| handled < *due));
+    let later =
+        |at, missed| Decision::Later { at: min(at, next_scheduled(situation, job)), missed };
+
+    if let Some(due) = pending {
+        let missed = due < situation.observed.awake_since;
+        return match (missed, job.catch_up) {
+            (true, CatchUp::Next) => later(None, Some(due)),
+            (true, CatchUp::Now) | (false, CatchUp::Now | CatchUp::Next) => Decision::Run {
+                cause: Cause::Due { due, attempt: 0 },
+                why: due_words(situation, job, due, missed),
+            },
+        };
+    }
+    if let Some(attempt) = last_attempt {
+        let failed = match attempt.status {
+            RunStatus::Error | RunStatus::Interrupted => true,
+            RunStatus::Queued
+            | RunStatus::Running
+            | RunStatus::Success
+            | RunStatus::Warning
+            | RunStatus::Cancelled => false,
+        };
+        if !failed || attempt.number >= job.retries {
+            return later(None, None);
+        }
+        let nth = usize::try_from(attempt.number).unwrap_or(usize::MAX).min(RETRY_AFTER.len() - 1);
+        let at = attempt.finished_at.saturating_add(RETRY_AFTER[nth]).unwrap_or(Timestamp::MAX);
+        if at > situation.moment {
+            return later(Some(at), None);
+        }
+        // A first run has no due time of its own; the moment the job became known stands for it.
+        let due = last_due.unwrap_or(first_seen);
+        let number = attempt.number + 1;
+        return Decision::Run {
+            cause: Cause::Due { due, attempt: number },
+            why: retry_words(situation, job, last_due, number),
+        };
+    }
+    let ran = last_due.is_some()
+        || facts.is_some_and(|facts| facts.last_success.is_some())
+        || !situation.archives(job).is_empty();
+    if ran || job.catch_up == CatchUp::Next {
+        return later(None, None);
+    }
+    Decision::Run { cause: Cause::First, why: format!("never ran yet, at {}", place(job)) }
+}
+
+fn min(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}
+
+fn due_words(situation: &Situation, job: &Job, due: Timestamp, missed: bool) -> String {
+    let time = show::moment(due, situation.now);
+    let (schedule, place) = (job.schedule.text(), place(job));
+    if missed {
+        format!("missed at {time} while the daemon was down ({schedule}), at {place}")
+    } else {
+        format!("due since {time} ({schedule}), at {place}")
+    }
+}
+
+fn retry_words(situation: &Situation, job: &Job, due: Option<Timestamp>, number: u32) -> String {
+    let of = due.map_or_else(
+        || "its first run".to_owned(),
+        |due| format!("the run due at {}", show::moment(due, situation.now)),
+    );
+    let failure = situation.facts(job).and_then(|facts| facts.last_failure.as_deref());
+    let because = failure.map(|failure| format!(", which failed: {failure}")).unwrap_or_default();
+    format!("retry {number} of {} of {of}{because}", job.retries)
+}
+
+fn missed_note(
+    situation: &Situation,
+    job: &Job,
+    missed: Timestamp,
+    next: Option<Timestamp>,
+) -> Note {
+    let [missed, next] =
+        [Some(missed), next].map(|at| at.map(|at| show::moment(at, situation.now)));
+    let text = format!(
+        "`{}` missed {} while the daemon was down and waits for {}, as `catch_up = \"next\"` says",
+        job.name,
+        missed.unwrap_or_default(),
+        next.unwrap_or_else(|| "ever".to_owned())
+    );
+    Note { weight: Weight::Remark, job: Some(job.name.clone()), text }
+}
+
+fn place(job: &Job) -> String {
+    format!("{}:{}", job.place.file, job.place.line)
+}
+
+/// The size of the newest archive at the job's own location: what the next one will need.
+fn usual_size(situation: &Situation, job: &Job) -> u64 {
+    let archives = situation.archives(job);
+    let newest = archives.iter().rev().find(|archive| archive.location == job.location);
+    newest.map_or(0, |archive| archive.file_size)
+}

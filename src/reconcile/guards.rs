@@ -1,0 +1,141 @@
+//! What stands in the way and what is wrong: notes for people, never a deed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::situation::Situation;
+use super::{Note, Part, Weight, show};
+use crate::model::archive::{Archive, Condition};
+use crate::model::job::Job;
+use crate::model::name::{JobName, PlaceName};
+use crate::model::observed::{Freeze, LocationState};
+
+pub(super) fn part(situation: &Situation) -> Part {
+    let mut part = Part::default();
+    // Whatever had to wait after a failure may go on then.
+    part.wakes.extend(situation.observed.not_before.values());
+    let problem = |text| Note { weight: Weight::Problem, job: None, text };
+    part.notes.extend(situation.observed.freezes.iter().map(|freeze| problem(frozen(freeze))));
+    for (name, location) in &situation.desired.locations {
+        let text = match situation.observed.locations.get(name) {
+            None | Some(LocationState::Available { .. }) => continue,
+            Some(LocationState::Unavailable(reason)) => {
+                format!("location `{name}` is not there: {reason}")
+            }
+            Some(LocationState::Suspect(reason)) => {
+                format!("location `{name}` answers with errors: {reason}")
+            }
+        };
+        let expected = situation.absent_removable(name).is_some();
+        let weight = if expected && location.removable { Weight::Remark } else { Weight::Problem };
+        part.notes.push(Note { weight, job: None, text });
+    }
+    part.notes.extend(broken_archives(situation));
+    for job in situation.desired.jobs.values().filter(|job| job.enabled && job.ended.is_none()) {
+        match overdue(situation, job) {
+            Overdue::Since { text } => part.notes.push(Note {
+                weight: Weight::Problem,
+                job: Some(job.name.clone()),
+                text: format!("`{}` is overdue: {text}", job.name),
+            }),
+            Overdue::NotBefore(at) => part.wakes.push(at),
+        }
+    }
+    part
+}
+
+/// A freeze in one line, with the way out.
+pub(crate) fn frozen(freeze: &Freeze) -> String {
+    match freeze {
+        Freeze::Clock(reason) => {
+            format!("retention rests until a scheduled run has succeeded: {reason}")
+        }
+        Freeze::JobsVanished(reason) => format!(
+            "retention rests: {reason}; `larder approve {}` says that it is meant",
+            freeze_hash(freeze).unwrap_or_default()
+        ),
+        Freeze::Recovery(reason) => format!(
+            "no backup, expiry or copy: {reason}; `larder recover` takes back what is there, \
+             `larder recover --done` says that there is nothing to take back"
+        ),
+    }
+}
+
+/// What to give to `larder approve` to end a freeze: 12 hex digits of a SHA-256 over its words.
+/// `None` for those that end by themselves, or otherwise.
+pub(crate) fn freeze_hash(freeze: &Freeze) -> Option<String> {
+    match freeze {
+        Freeze::JobsVanished(reason) => {
+            let digest = Sha256::digest(format!("jobs-vanished\n{reason}"));
+            Some(digest.iter().take(6).fold(String::new(), |mut text, byte| {
+                write!(text, "{byte:02x}").expect("a string takes everything");
+                text
+            }))
+        }
+        Freeze::Clock(_) | Freeze::Recovery(_) => None,
+    }
+}
+
+/// Whether the newest good archive of a job is too old.
+pub(crate) enum Overdue {
+    /// It is; in words.
+    Since { text: String },
+    /// It is not, and will be at the given time if nothing is made.
+    NotBefore(Timestamp),
+}
+
+pub(crate) fn overdue(situation: &Situation, job: &Job) -> Overdue {
+    let max_age = situation.max_age(job);
+    let newest = situation.newest_good(&situation.archives(job));
+    let since = match newest {
+        Some(archive) => archive.created_at,
+        // Without an archive the job has as long as it would have to make the next one.
+        None => situation.facts(job).map_or(situation.moment, |facts| facts.first_seen),
+    };
+    let limit = since.saturating_add(max_age).unwrap_or(Timestamp::MAX);
+    if situation.moment <= limit {
+        let just_after = limit.saturating_add(SignedDuration::from_secs(1));
+        return Overdue::NotBefore(just_after.unwrap_or(Timestamp::MAX));
+    }
+    let age = show::duration(situation.moment.duration_since(since));
+    let most = show::duration(max_age);
+    let text = match newest {
+        Some(_) => format!("its newest good archive is {age} old, {most} is the most"),
+        None => format!("it has been known for {age} and has no good archive"),
+    };
+    Overdue::Since { text }
+}
+
+/// One line for each job and place with damaged or lost archives.
+fn broken_archives(situation: &Situation) -> Vec<Note> {
+    let mut found: BTreeMap<(&JobName, &PlaceName, &str), Vec<&Archive>> = BTreeMap::new();
+    for archive in &situation.observed.archives {
+        let what = match archive.condition {
+            Condition::Corrupt => "damaged",
+            Condition::Lost => "gone from their place",
+            Condition::Present | Condition::Unavailable | Condition::Trashed { .. } => continue,
+        };
+        found.entry((&archive.job, &archive.location, what)).or_default().push(archive);
+    }
+    let note =
+        |((job, location, what), archives): ((&JobName, &PlaceName, &str), Vec<&Archive>)| {
+            let newest = archives.iter().max_by_key(|archive| archive.created_at);
+            let name = newest.map(|archive| archive.name.to_string()).unwrap_or_default();
+            let text = match archives.len() {
+                1 => {
+                    let what = what.replace("their place", "its place");
+                    format!("{name} of `{job}` at `{location}` is {what}")
+                }
+                count => {
+                    format!(
+                        "{count} archives of `{job}` at `{location}` are {what}, {name} the newest"
+                    )
+                }
+            };
+            Note { weight: Weight::Problem, job: Some(job.clone()), text }
+        };
+    found.into_iter().map(note).collect()
+}

@@ -1,0 +1,81 @@
+//! What keeps one archive, and when it would leave.
+
+use jiff::Zoned;
+use jiff::civil::Date;
+
+use crate::model::archive::{ArchiveId, Condition, Series};
+use crate::model::desired::Desired;
+use crate::model::name::PlaceName;
+use crate::model::observed::Observed;
+use crate::reconcile::expiry::{Holds, Ruling, group};
+use crate::reconcile::judge::{Reason, leaves_on};
+
+/// The answer to `larder why`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// The series it belongs to now.
+    pub series: Series,
+    /// What rules that series.
+    pub ruling: Ruling,
+    /// Whether it stays.
+    pub keep: bool,
+    /// Everything that keeps it, or the one reason why it would leave at the next pass.
+    pub reasons: Vec<String>,
+    /// The day on which it would leave if every coming run succeeds, daily; `None` where nothing
+    /// tells. Windows are counted in archives and days of archives: a job that runs once a week
+    /// keeps it longer.
+    pub leaves_on: Option<Date>,
+}
+
+/// What keeps the copy of an archive at a location; `None` where there is none in the catalogue.
+#[must_use]
+pub fn why(
+    desired: &Desired,
+    observed: &Observed,
+    id: ArchiveId,
+    location: &PlaceName,
+    now: &Zoned,
+) -> Option<Why> {
+    let archive = observed
+        .archives
+        .iter()
+        .find(|archive| archive.id == id && archive.location == *location)?;
+    if let Condition::Trashed { until } = archive.condition {
+        let until = until.to_zoned(now.time_zone().clone());
+        return Some(Why {
+            series: archive.series(),
+            ruling: Ruling::Orphaned("it is in the trash".to_owned()),
+            keep: false,
+            reasons: vec![format!("in the trash until {}", until.strftime("%Y-%m-%d %H:%M"))],
+            leaves_on: Some(until.date()),
+        });
+    }
+    let groups = group::groups(desired, observed);
+    let holds = Holds::find(desired, observed, &groups, now);
+    let group = groups.values().find(|group| {
+        group.archives.iter().any(|other| other.id == id && other.location == *location)
+    })?;
+    let mut candidates = group.candidates();
+    holds.put_on(&mut candidates, location);
+    let verdicts = group.judge(&candidates, now);
+    let index = candidates.iter().position(|candidate| candidate.id == id)?;
+    let verdict = &verdicts[index];
+    Some(Why {
+        series: group.series.clone(),
+        ruling: group.ruling.clone(),
+        keep: verdict.keep,
+        reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
+        leaves_on: match &group.ruling {
+            Ruling::Policy(policy) => {
+                let earliest = group.immutable_until(&candidates[index], now);
+                if verdict.reasons.iter().any(|reason| matches!(reason, Reason::Immutable { .. })) {
+                    earliest
+                } else {
+                    leaves_on(policy, group.keep(), &candidates, id, now)
+                        .map(|day| earliest.map_or(day, |earliest| earliest.max(day)))
+                }
+            }
+            Ruling::Ended | Ruling::Orphaned(_) => None,
+        },
+    })
+}

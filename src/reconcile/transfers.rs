@@ -1,0 +1,82 @@
+//! Which archives are copied to other locations of this host.
+//!
+//! A copy is wanted of every good archive that is not older than the newest copy at the
+//! destination; where there is none yet, of the newest alone. So what the policy there expired,
+//! or somebody deleted there, is never sent again. **Invariant:** an archive is read and written
+//! only between locations that are there.
+
+use std::collections::BTreeMap;
+
+use super::situation::{Situation, is_kept};
+use super::{Action, Note, Part, Weight};
+use crate::model::archive::{Archive, Condition};
+use crate::model::job::Job;
+use crate::model::name::PlaceName;
+use crate::model::run::{Cause, Work};
+
+pub(super) fn part(situation: &Situation) -> Part {
+    let mut part = Part::default();
+    if situation.in_recovery() {
+        return part;
+    }
+    let mut sends: Vec<(&Archive, Action)> = Vec::new();
+    let mut waiting: BTreeMap<&PlaceName, u32> = BTreeMap::new();
+    for job in situation.desired.jobs.values().filter(|job| job.enabled && job.ended.is_none()) {
+        for destination in &job.send_to {
+            let to = &destination.to;
+            if !situation.desired.locations.contains_key(to) {
+                continue;
+            }
+            for archive in wanted(situation, job, to) {
+                if !situation.is_available(to) {
+                    *waiting.entry(to).or_default() += 1;
+                } else if situation.is_available(&job.location) && !situation.rests(archive.id, to)
+                {
+                    sends.push((archive, send(job, archive, to)));
+                }
+            }
+        }
+    }
+    sends.sort_by_key(|(archive, _)| (archive.created_at, archive.id));
+    part.actions.extend(sends.into_iter().map(|(_, action)| action));
+    part.notes.extend(waiting.into_iter().map(|(to, count)| {
+        let copies = if count == 1 { "1 copy waits" } else { &format!("{count} copies wait") };
+        let text = format!("{copies} for location `{to}`");
+        Note { weight: Weight::Remark, job: None, text }
+    }));
+    part
+}
+
+/// The archives of a job at its own location of which a copy is missing, oldest first.
+fn wanted<'a>(situation: &Situation<'a>, job: &Job, to: &PlaceName) -> Vec<&'a Archive> {
+    let archives = situation.archives(job);
+    let copies = || archives.iter().filter(|copy| copy.location == *to && is_kept(copy));
+    let newest_copy = copies().map(|copy| copy.created_at).max();
+    let mut candidates: Vec<&Archive> = archives
+        .iter()
+        .copied()
+        .filter(|archive| archive.location == job.location)
+        .filter(|archive| archive.condition == Condition::Present && archive.is_good())
+        .filter(|archive| !situation.is_dated_ahead(archive) && !situation.leaves(archive))
+        .collect();
+    match newest_copy {
+        Some(newest) => candidates.retain(|archive| {
+            archive.created_at >= newest && !copies().any(|copy| copy.id == archive.id)
+        }),
+        None => drop(candidates.drain(..candidates.len().saturating_sub(1))),
+    }
+    candidates
+}
+
+fn send(job: &Job, archive: &Archive, to: &PlaceName) -> Action {
+    Action {
+        work: Work::Send { archive: archive.id, from: archive.location.clone(), to: to.clone() },
+        cause: Cause::Reconcile,
+        reasons: vec![format!(
+            "{} of `{}` is not at `{to}` yet, at {}:{}",
+            archive.name, job.name, job.place.file, job.place.line
+        )],
+        needs: archive.file_size,
+        frees: 0,
+    }
+}

@@ -1,0 +1,139 @@
+//! The verdict: how well each job is protected, judged from what is really there.
+//!
+//! | verdict | when |
+//! |---|---|
+//! | unprotected | no good archive at all, or the newest is older than twice what the goal allows |
+//! | at risk | some goal is not met, or something is wrong that will break one |
+//! | protected | neither |
+//!
+//! The copies of a job are the places that hold one of its good archives which is young enough
+//! for `max_age` (or which is the newest there is). **Invariant:** pure, like the plan: the same
+//! facts give the same verdict, whoever asks.
+
+use jiff::{Timestamp, Zoned};
+
+use crate::model::desired::Desired;
+use crate::model::job::Job;
+use crate::model::name::{JobName, PlaceName};
+use crate::model::observed::Observed;
+use crate::reconcile::backups::{self, Decision};
+use crate::reconcile::situation::Situation;
+use crate::reconcile::{Blocked, Plan, guards};
+
+mod reason;
+mod goals;
+mod nagios;
+
+pub use nagios::{Check, check};
+pub use reason::Reason;
+
+/// How well a job is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Every goal is met.
+    Protected,
+    /// Some goal is not met.
+    AtRisk,
+    /// There is nothing to restore from that is worth it.
+    Unprotected,
+}
+
+impl Verdict {
+    /// The verdict for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Verdict::Protected => "protected",
+            Verdict::AtRisk => "at risk",
+            Verdict::Unprotected => "unprotected",
+        }
+    }
+}
+
+/// The verdict on one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobVerdict {
+    /// The job.
+    pub job: JobName,
+    /// How well it is protected: the worst that any reason says.
+    pub verdict: Verdict,
+    /// Why, one line each, the worst first.
+    pub reasons: Vec<Reason>,
+    /// The first instant strictly after now that its schedule names.
+    pub next_scheduled: Option<Timestamp>,
+    /// When it will really run: now when it is due, queued or running; `None` when nothing is
+    /// foreseen.
+    pub next_run: Option<Timestamp>,
+    /// When a run last succeeded, or when its newest good archive was made.
+    pub last_success: Option<Timestamp>,
+    /// Whether its newest good archive is older than its goal.
+    pub overdue: bool,
+    /// The places that count as copies.
+    pub copies: Vec<PlaceName>,
+    /// Those of them that are off-site.
+    pub offsite: Vec<PlaceName>,
+}
+
+/// Judges every living job, disabled ones included, in the order of their names.
+#[must_use]
+pub fn judge(desired: &Desired, observed: &Observed, now: &Zoned) -> Vec<JobVerdict> {
+    judge_with(desired, observed, &crate::reconcile::plan(desired, observed, now))
+}
+
+/// The same, for those who have the plan of these facts already.
+#[must_use]
+pub fn judge_with(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<JobVerdict> {
+    let situation = Situation::new(desired, observed, &plan.at);
+    let living = desired.jobs.values().filter(|job| job.ended.is_none());
+    living.map(|job| judge_job(&situation, job, &plan.blocked)).collect()
+}
+
+fn judge_job(situation: &Situation, job: &Job, blocked: &[Blocked]) -> JobVerdict {
+    let archives = situation.archives(job);
+    let newest = situation.newest_good(&archives);
+    let facts = situation.facts(job);
+    let max_age = situation.max_age(job);
+    let places = goals::places(situation, job, &archives, max_age);
+    let mut reasons = goals::reasons(situation, job, &archives, &places, max_age);
+    if let Some(failure) = facts.and_then(|facts| facts.last_failure.clone()) {
+        reasons.push(Reason::LastRunFailed(failure));
+    }
+    let ours = |blocked: &&Blocked| {
+        blocked.series.job == job.name || job.formerly.contains(&blocked.series.job)
+    };
+    reasons.extend(blocked.iter().filter(ours).map(|blocked| Reason::Blocked {
+        location: blocked.series.location.clone(),
+        archives: blocked.archives.len(),
+        hash: blocked.hash.clone(),
+    }));
+    let freezes = situation.observed.freezes.iter();
+    reasons.extend(freezes.map(|freeze| Reason::Frozen(guards::frozen(freeze))));
+    if !job.enabled {
+        reasons.push(Reason::Disabled);
+    }
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.verdict()));
+
+    let made = newest.map(|archive| archive.created_at);
+    JobVerdict {
+        job: job.name.clone(),
+        verdict: reasons.first().map_or(Verdict::Protected, Reason::verdict),
+        overdue: reasons.iter().any(|reason| matches!(reason, Reason::TooOld { .. })),
+        reasons,
+        next_scheduled: backups::next_scheduled(situation, job),
+        next_run: next_run(situation, job),
+        last_success: facts.and_then(|facts| facts.last_success).or(made),
+        offsite: places.iter().filter(|place| place.offsite).map(goals::Place::name).collect(),
+        copies: places.iter().map(goals::Place::name).collect(),
+    }
+}
+
+fn next_run(situation: &Situation, job: &Job) -> Option<Timestamp> {
+    match backups::decide(situation, job) {
+        Decision::Off | Decision::Held { .. } => None,
+        Decision::Open(_) | Decision::Run { .. } => Some(situation.moment),
+        Decision::Later { at, .. } => at,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! Every integration test, in one crate: one link, one run.
+
+mod support;
+
+mod layers;
+
+mod schedules;
+mod retention;
+mod archives;
+mod configuration;
+mod watching;
+mod locations;
+mod power_loss;
+mod store;
+mod commands;
+mod cli;
+mod walk;
+mod faults;

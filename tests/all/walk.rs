@@ -1,0 +1,12 @@
+//! The whole program, used as its users use it: real TOML, the real binary, real files, a real
+//! daemon that is asked over its socket, stopped and killed.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+pub(crate) mod instance;
+
+mod archiving;
+mod crashing;
+mod keeping;
+mod reloading;
+mod refusing;

@@ -1,0 +1,195 @@
+//! From TOML to archives.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::instance::{Instance, TmpFs, sh, text};
+
+const NOTES: &str = "[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\n";
+
+fn with_notes(toml: &str) -> Instance {
+    let instance = Instance::new(&format!("{NOTES}{toml}"));
+    instance.source("notes/a.txt", b"alpha");
+    instance.source("notes/deep/b.txt", &vec![b'b'; 70_000]);
+    instance
+}
+
+#[test]
+fn apply_archives_what_is_due_and_ends_with_a_table_of_what_was_made() {
+    let instance = with_notes("");
+    let output = instance.ok(&["apply"]);
+    let archives = instance.archives();
+    assert_eq!(archives.len(), 1);
+    let name = archives[0]["name"].as_str().unwrap();
+    assert!(output.contains(name), "{output}");
+    assert_eq!(instance.tars(), [format!("{name}.tar")]);
+    assert!(instance.files().contains(&format!("{name}.info.json")));
+    assert!(instance.files().contains(&format!("{name}.larder.json")));
+
+    let out = instance.path("out");
+    std::fs::create_dir(&out).unwrap();
+    sh(&format!("tar -xpf ../archives/{name}.tar"), &out);
+    let unpacked = out.join("data/custom").join(instance.path("notes").strip_prefix("/").unwrap());
+    sh(&format!("diff -r {} {}", unpacked.display(), instance.path("notes").display()), &out);
+}
+
+#[test]
+fn a_second_apply_changes_nothing() {
+    let instance = with_notes("");
+    instance.ok(&["apply"]);
+    let before = instance.files();
+    instance.ok(&["apply"]);
+    assert_eq!(instance.files(), before);
+    assert!(instance.ok(&["plan", "--exit-code"]).contains("wake at"));
+}
+
+#[test]
+fn a_plan_says_what_will_happen_and_why_before_anything_happens() {
+    let instance = with_notes("");
+    let plan = instance.fails(5, &["plan", "--exit-code"]);
+    assert!(
+        plan.contains("backup") && plan.contains("notes") && plan.contains("jobs.toml:1"),
+        "{plan}"
+    );
+    assert!(instance.files().is_empty());
+}
+
+#[test]
+fn archives_of_one_day_get_names_of_their_own_and_none_is_replaced() {
+    let instance = with_notes("");
+    for _ in 0..3 {
+        instance.ok(&["run", "notes"]);
+    }
+    let tars = instance.tars();
+    assert_eq!(tars.len(), 3);
+    assert!(tars.iter().any(|name| name.ends_with("-2.tar")));
+    assert!(tars.iter().any(|name| name.ends_with("-3.tar")));
+}
+
+#[test]
+fn an_encrypted_archive_opens_with_the_age_tool_alone() {
+    let instance = with_notes("");
+    let new_identity = |file: &str| {
+        let identity = instance.ok(&["identity", "new"]);
+        std::fs::write(instance.path(file), &identity).unwrap();
+        let mut words = identity.split_whitespace();
+        words.find(|word| word.starts_with("age1")).expect("it names the recipient").to_owned()
+    };
+    let (daily, paper) = (new_identity("daily.txt"), new_identity("paper.txt"));
+    instance.write("secret.toml", &format!("[recovery]\nrecipients = [\"{paper}\"]\n"));
+    instance.write(
+        "zstd.toml",
+        &format!("[location.cold]\npath = \"../cold\"\ncompress = \"zstd\"\nmin_free = \"1 MiB\"\nencrypt_to = [\"{daily}\"]\n"),
+    );
+    instance.write("jobs.toml", &format!("{NOTES}location = \"cold\"\n"));
+    instance.ok(&["apply"]);
+    // The recovery recipients open everything that is encrypted.
+    for key in ["daily", "paper"] {
+        let out = instance.path(key);
+        std::fs::create_dir(&out).unwrap();
+        sh(&format!("age -d -i ../{key}.txt ../cold/*.tar.zst.age | zstd -d | tar -x"), &out);
+        let unpacked =
+            out.join("data/custom").join(instance.path("notes").strip_prefix("/").unwrap());
+        sh(&format!("diff -r {} ../notes", unpacked.display()), &out);
+        assert!(out.join("RESTORE.txt").exists());
+    }
+}
+
+#[test]
+fn copies_go_to_another_location_and_count_when_it_is_another_disk() {
+    let instance = with_notes("send_to = [\"second\"]\nprotect = { copies = 2 }\n");
+    std::fs::create_dir(instance.path("second")).unwrap();
+    let mounted = TmpFs::mount(&instance.path("second"));
+    instance.write(
+        "second.toml",
+        "[location.second]\npath = \"../second\"\ncompress = \"gzip\"\nmin_free = \"1 MiB\"\n",
+    );
+    instance.ok(&["apply"]);
+    let archives = instance.archives();
+    assert_eq!(archives.len(), 2, "{archives:?}");
+    assert_eq!(archives[0]["id"], archives[1]["id"]);
+    sh("tar -tzf *.tar.gz | grep -q RESTORE.txt", &instance.path("second"));
+    let status = instance.json(&["status"]);
+    if mounted.is_some() {
+        assert_eq!(status[0]["verdict"], "protected", "{status}");
+    } else {
+        println!("skipped: no second file system; one disk is one copy");
+        assert_eq!(status[0]["verdict"], "at risk", "{status}");
+    }
+}
+
+#[test]
+fn commands_run_around_the_reading_and_after_runs_even_when_before_fails() {
+    let instance = with_notes(
+        "before = [[\"sh\", \"-c\", \"echo stopped >> ../notes.log; exit 3\"]]\n\
+         after = [\"echo started >> $LARDER_TEST_LOG\"]\ncatch_up = \"now\"\nretries = 0\n",
+    );
+    let log = instance.path("commands.log");
+    let output = instance.command(&["apply"]).env("LARDER_TEST_LOG", &log).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "started\n");
+    assert!(instance.tars().is_empty());
+    let runs = instance.runs();
+    assert_eq!(runs[0]["status"], "error");
+}
+
+#[test]
+fn a_source_that_cannot_be_read_whole_gives_a_partial_archive_that_says_so() {
+    if is_root() {
+        crate::support::skipped!("root can read everything");
+    }
+    let instance = with_notes("");
+    let path = instance.source("notes/closed", b"x");
+    sh(&format!("chmod 000 {}", path.display()), Path::new("/"));
+    instance.ok(&["apply"]);
+    assert_eq!(instance.archives()[0]["outcome"], "partial");
+}
+
+fn is_root() -> bool {
+    sh("id -u", Path::new("/")).trim() == "0"
+}
+
+#[test]
+fn an_empty_source_makes_a_suspect_archive_that_displaces_nothing() {
+    let instance = Instance::new(NOTES);
+    std::fs::create_dir(instance.path("notes")).unwrap();
+    instance.ok(&["apply"]);
+    let archives = instance.archives();
+    assert_eq!(archives[0]["outcome"], "suspect");
+    let status = instance.json(&["status"]);
+    assert_ne!(status[0]["verdict"], "protected");
+}
+
+#[test]
+fn two_hundred_jobs_due_at_one_minute_all_run_and_none_overlaps() {
+    let mut toml = String::new();
+    for number in 0..200 {
+        let _ = writeln!(
+            toml,
+            "[job.j{number}]\ntype = \"custom_dir\"\nsource_path = \"../src/{number}\""
+        );
+    }
+    let instance = Instance::new(&toml);
+    for number in 0..200 {
+        instance.source(&format!("src/{number}/file"), format!("{number}").as_bytes());
+    }
+    instance.ok(&["apply"]);
+    let runs = instance.json(&["runs", "--limit", "2000"]);
+    let mut spans: Vec<(String, String)> = runs
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|run| run["kind"] == "backup")
+        .map(|run| {
+            assert_eq!(run["status"], "success", "{run}");
+            let time = |key: &str| run[key].as_str().unwrap().to_owned();
+            (time("started_at"), time("finished_at"))
+        })
+        .collect();
+    assert_eq!(spans.len(), 200);
+    spans.sort();
+    for pair in spans.windows(2) {
+        assert!(pair[0].1 <= pair[1].0, "two runs overlap: {pair:?}");
+    }
+    assert_eq!(instance.tars().len(), 200);
+}

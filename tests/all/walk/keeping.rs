@@ -1,0 +1,182 @@
+//! Retention, the brake, the trash, and a state that was lost.
+
+use std::path::Path;
+
+use super::instance::{Instance, sh};
+
+const JOB: &str = "[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\nretention = { mode = \"count\", value = 2 }\n";
+
+/// An instance with `count` archives of the job `notes`, one a day, made elsewhere and found here:
+/// the first is real, the others are copies of it with an id and a date of their own.
+fn with_old_archives(count: usize) -> Instance {
+    let instance = Instance::new(JOB);
+    instance.source("notes/a.txt", b"alpha");
+    instance.ok(&["apply"]);
+    let script = r#"
+import json, glob, shutil, uuid, sys, datetime
+count = int(sys.argv[1])
+base = glob.glob("archives/*.larder.json")[0][:-len(".larder.json")]
+side = json.load(open(base + ".larder.json"))
+made = datetime.datetime.fromisoformat(side["created_at"].replace("Z", "+00:00"))
+for n in range(1, count):
+    then = made - datetime.timedelta(days=n)
+    name = "jerry_notes_" + then.strftime("%Y%m%d")
+    copy = dict(side, id=str(uuid.uuid4()), name=name, created_at=then.isoformat(), day=then.strftime("%Y-%m-%d"))
+    shutil.copy(base + ".tar", f"archives/{name}.tar")
+    shutil.copy(base + ".info.json", f"archives/{name}.info.json")
+    json.dump(copy, open(f"archives/{name}.larder.json", "w"))
+"#;
+    std::fs::write(instance.path("copies.py"), script).unwrap();
+    sh(&format!("python3 copies.py {count}"), &instance.path("."));
+    instance
+}
+
+#[test]
+fn a_lost_state_is_rebuilt_from_the_sidecars_alone() {
+    let instance = Instance::new(JOB);
+    instance.source("notes/a.txt", b"alpha");
+    instance.ok(&["apply"]);
+    let before = instance.archives();
+    sh("rm -r state", &instance.path("."));
+    let after = instance.archives();
+    assert_eq!(before.len(), 1);
+    for key in ["id", "name", "job", "created_at", "sha256", "outcome", "how"] {
+        assert_eq!(before[0][key], after[0][key], "{key}");
+    }
+    // The archive counts as the job's first run: nothing is made twice.
+    instance.ok(&["apply"]);
+    assert_eq!(instance.tars().len(), 1);
+}
+
+#[test]
+fn a_corrupt_state_is_set_aside_and_rebuilt() {
+    let instance = Instance::new(JOB);
+    instance.source("notes/a.txt", b"alpha");
+    instance.ok(&["apply"]);
+    let path = instance.path("state/state.redb");
+    let mut bytes = std::fs::read(&path).unwrap();
+    for byte in &mut bytes {
+        *byte ^= 0x5a;
+    }
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(instance.archives().len(), 1);
+    let aside = sh("ls state", &instance.path("."));
+    assert!(aside.contains("corrupt"), "{aside}");
+}
+
+#[test]
+fn the_first_pass_over_found_archives_deletes_nothing_until_exactly_that_is_approved() {
+    let instance = with_old_archives(8);
+    assert_eq!(instance.tars().len(), 8);
+    sh("rm -r state", &instance.path("."));
+    instance.fails(4, &["apply"]);
+    assert_eq!(instance.tars().len(), 8);
+    let plan = instance.json(&["plan"]);
+    let blocked = plan["blocked"].as_array().unwrap();
+    assert_eq!(blocked.len(), 1, "{plan}");
+    assert_eq!(blocked[0]["archives"].as_array().unwrap().len(), 6, "{plan}");
+    instance.fails(1, &["approve", "000000000000"]);
+    let hash = blocked[0]["hash"].as_str().unwrap();
+    instance.ok(&["approve", hash]);
+    instance.ok(&["apply"]);
+    assert_eq!(instance.tars().len(), 2);
+
+    // Every deletion can be taken back.
+    let trashed: Vec<String> = instance
+        .json(&["archive", "list", "--condition", "trashed"])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|archive| archive["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(trashed.len(), 6, "{trashed:?}");
+    instance.ok(&["archive", "undelete", &trashed[0]]);
+    assert!(instance.tars().contains(&format!("{}.tar", trashed[0])));
+    instance.ok(&["apply"]);
+    assert!(instance.tars().contains(&format!("{}.tar", trashed[0])), "it was deleted again");
+}
+
+#[test]
+fn the_last_good_archive_and_a_pinned_one_cannot_be_deleted() {
+    let instance = Instance::new(JOB);
+    instance.source("notes/a.txt", b"alpha");
+    instance.ok(&["apply"]);
+    let name = instance.archives()[0]["name"].as_str().unwrap().to_owned();
+    assert!(instance.fails(1, &["archive", "delete", &name, "--yes"]).contains("last good"));
+    instance.ok(&["run", "notes"]);
+    instance.ok(&["archive", "pin", &name]);
+    assert!(instance.fails(1, &["archive", "delete", &name, "--yes"]).contains("pinned"));
+    instance.ok(&["archive", "unpin", &name]);
+    instance.ok(&["archive", "delete", &name, "--yes"]);
+    assert_eq!(instance.tars().len(), 1);
+    instance.ok(&["archive", "undelete", &name]);
+    assert_eq!(instance.tars().len(), 2);
+}
+
+#[test]
+fn a_job_that_vanishes_leaves_its_archives_alone() {
+    let instance = with_old_archives(5);
+    instance.write("jobs.toml", "");
+    instance.ok(&["apply"]);
+    assert_eq!(instance.tars().len(), 5);
+    let name = &instance.archives()[0]["name"];
+    let why = instance.ok(&["why", name.as_str().unwrap()]);
+    assert!(why.contains("orphaned") || why.contains("no longer"), "{why}");
+}
+
+#[test]
+fn a_renamed_job_keeps_its_archives() {
+    let instance = with_old_archives(2);
+    instance.ok(&["apply"]);
+    instance.write(
+        "jobs.toml",
+        &JOB.replace("[job.notes]", "[job.diary]")
+            .replace("value = 2 }", "value = 5 }\nformerly = [\"notes\"]"),
+    );
+    instance.ok(&["apply"]);
+    assert_eq!(instance.tars().len(), 2, "the renamed job ran although its series has an archive");
+}
+
+#[test]
+fn a_corrupt_archive_is_found_and_fills_no_slot() {
+    let instance = Instance::new(JOB);
+    instance.source("notes/a.txt", &vec![b'a'; 200_000]);
+    instance.ok(&["apply"]);
+    let name = instance.archives()[0]["name"].as_str().unwrap().to_owned();
+    let tar = instance.path(&format!("archives/{name}.tar"));
+    sh(
+        &format!("printf X | dd of={} bs=1 seek=100000 conv=notrunc status=none", tar.display()),
+        Path::new("/"),
+    );
+    let said = instance.fails(1, &["archive", "verify", &name]);
+    assert!(said.contains("corrupt"), "{said}");
+    assert_eq!(instance.archives()[0]["condition"], "corrupt");
+    assert_ne!(instance.json(&["status"])[0]["verdict"], "protected");
+    assert!(!instance.fails(2, &["status", "--check"]).is_empty());
+}
+
+#[test]
+fn a_foreign_tar_is_listed_adopted_on_request_and_never_deleted() {
+    let instance = Instance::new(JOB);
+    instance.source("notes/a.txt", b"alpha");
+    instance.ok(&["apply"]);
+    sh("tar -cf archives/20250101-120000.tar notes", &instance.path("."));
+    let listed = instance.ok(&["archive", "list", "--foreign"]);
+    assert!(listed.contains("20250101-120000"), "{listed}");
+    instance.ok(&["apply"]);
+    assert!(instance.tars().contains(&"20250101-120000.tar".to_owned()));
+    instance.ok(&["archive", "adopt", "main", "20250101-120000.tar", "--job", "notes"]);
+    assert_eq!(instance.archives().len(), 2);
+}
+
+#[test]
+fn an_archive_deleted_by_others_is_told_and_nothing_else_follows() {
+    let instance = with_old_archives(2);
+    assert_eq!(instance.archives().len(), 2);
+    let name = instance.archives()[0]["name"].as_str().unwrap().to_owned();
+    sh(&format!("rm archives/{name}.tar"), &instance.path("."));
+    let archives = instance.archives();
+    let lost: Vec<_> = archives.iter().filter(|a| a["condition"] == "lost").collect();
+    assert_eq!(lost.len(), 1, "{archives:?}");
+    assert_eq!(instance.tars().len(), 1);
+}

@@ -1,0 +1,137 @@
+//! Bad input: a clear message, and nothing lost.
+
+use std::path::Path;
+
+use super::instance::{Instance, TmpFs, sh};
+
+const JOB: &str = "[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\nretries = 0\n";
+
+fn with_notes() -> Instance {
+    let instance = Instance::new(JOB);
+    instance.source("notes/a.txt", b"alpha");
+    instance
+}
+
+fn is_root() -> bool {
+    sh("id -u", Path::new("/")).trim() == "0"
+}
+
+#[test]
+fn check_tells_every_mistake_of_every_file_with_its_place() {
+    let instance = with_notes();
+    instance.write(
+        "a.toml",
+        "[job.a]\ntype = \"custom_dir\"\nsource_path = \"/srv\"\nscheduel = \"0 3 * * *\"\n",
+    );
+    instance.write(
+        "b.toml",
+        "[job.b]\ntype = \"custom_dir\"\nsource_path = \"/srv\"\nschedule = \"0 3 31 2 *\"\n",
+    );
+    let said = instance.fails(1, &["check"]);
+    for part in ["a.toml:4:1", "did you mean `schedule`", "b.toml:4:"] {
+        assert!(said.contains(part), "{part} is missing in\n{said}");
+    }
+    let json = instance.larder(&["check", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(json.as_array().unwrap().len() >= 2);
+}
+
+#[test]
+fn a_missing_source_fails_the_run_and_deletes_nothing() {
+    let instance = with_notes();
+    instance.ok(&["apply"]);
+    let before = instance.files();
+    sh("mv notes gone", &instance.path("."));
+    let said = instance.fails(1, &["run", "notes"]);
+    assert!(said.contains("notes"), "{said}");
+    assert_eq!(instance.files(), before);
+}
+
+#[test]
+fn a_location_that_vanished_is_unavailable_and_never_made_again() {
+    let instance = with_notes();
+    instance.ok(&["apply"]);
+    sh("mv archives elsewhere", &instance.path("."));
+    let said = instance.fails(1, &["run", "notes"]);
+    assert!(said.contains("not available"), "{said}");
+    assert!(!instance.path("archives").exists());
+    assert_eq!(instance.archives()[0]["condition"], "unavailable");
+    sh("mkdir archives", &instance.path("."));
+    let said = instance.fails(1, &["run", "notes"]);
+    assert!(said.contains("not available"), "an empty folder was taken for the location\n{said}");
+    sh("rmdir archives && mv elsewhere archives", &instance.path("."));
+    instance.ok(&["run", "notes"]);
+    assert_eq!(instance.archives().len(), 2);
+}
+
+#[test]
+fn a_location_that_must_be_mounted_and_is_not_is_refused() {
+    let instance = with_notes();
+    instance.write("base2.toml", "[location.disk]\npath = \"../disk\"\nrequire_mount = true\n");
+    instance.write("jobs.toml", &format!("{JOB}location = \"disk\"\n"));
+    let said = instance.fails(1, &["apply"]);
+    assert!(said.contains("mount"), "{said}");
+    assert!(!instance.path("disk").exists());
+}
+
+#[test]
+fn a_plan_without_space_fails_early_and_says_what_it_needs() {
+    let instance = with_notes();
+    instance.ok(&["apply"]);
+    let base = std::fs::read_to_string(instance.path("etc/base.toml")).unwrap();
+    instance.write("base.toml", &base.replace("min_free = \"1 MiB\"", "min_free = \"900 TiB\""));
+    let said = instance.fails(1, &["run", "notes"]);
+    assert!(said.contains("not enough space") && said.contains("min_free"), "{said}");
+    assert_eq!(instance.tars().len(), 1);
+}
+
+#[test]
+fn a_full_disk_fails_the_run_removes_its_part_and_the_next_run_is_normal() {
+    if !is_root() {
+        crate::support::skipped!("mounting a small file system needs root");
+    }
+    let instance = with_notes();
+    let small = instance.path("small");
+    std::fs::create_dir(&small).unwrap();
+    let Some(mounted) = TmpFs::mount(&small) else {
+        crate::support::skipped!("tmpfs cannot be mounted here");
+    };
+    instance.write(
+        "small.toml",
+        "[location.small]\npath = \"../small/archives\"\nmin_free = \"1 MiB\"\n",
+    );
+    instance.write("jobs.toml", &format!("{JOB}location = \"small\"\n"));
+    instance.ok(&["apply"]);
+    let before = sh("ls -A small/archives | grep -v '^\\.'", &instance.path("."));
+    let big = instance.source("notes/big", &vec![1; 6 << 20]);
+    let said = instance.fails(1, &["run", "notes"]);
+    assert!(said.contains("space"), "{said}");
+    assert_eq!(sh("ls -A small/archives | grep -v '^\\.'", &instance.path(".")), before);
+    assert_eq!(
+        sh("find small/archives/.incoming -type f | wc -l", &instance.path(".")).trim(),
+        "0"
+    );
+    std::fs::remove_file(big).unwrap();
+    instance.ok(&["run", "notes"]);
+    drop(mounted);
+}
+
+#[test]
+fn a_configuration_that_others_can_write_is_refused_when_run_as_root() {
+    if !is_root() {
+        crate::support::skipped!("only root is told");
+    }
+    let instance = with_notes();
+    sh("chmod 666 etc/jobs.toml", &instance.path("."));
+    let said = instance.fails(1, &["apply"]);
+    assert!(said.contains("jobs.toml") && said.contains("chmod"), "{said}");
+    assert!(instance.tars().is_empty());
+}
+
+#[test]
+fn unknown_names_are_told_with_what_there_is() {
+    let instance = with_notes();
+    assert!(instance.fails(1, &["run", "nots"]).contains("notes"));
+    assert!(instance.fails(1, &["archive", "show", "nothing"]).contains("nothing"));
+    instance.fails(2, &["no-such-command"]);
+}

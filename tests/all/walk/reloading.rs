@@ -1,0 +1,160 @@
+//! The daemon follows its files, and a broken edit never stops it.
+
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use super::instance::{Instance, sh};
+
+const JOB: &str = "[job.one]\ntype = \"custom_dir\"\nsource_path = \"../src\"\n";
+
+fn instance() -> Instance {
+    let instance = Instance::new(JOB);
+    instance.source("src/file", b"content");
+    instance
+}
+
+fn jobs(instance: &Instance) -> Vec<String> {
+    instance
+        .json(&["jobs"])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| job["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn health(instance: &Instance) -> serde_json::Value {
+    let socket = instance.path("control.sock");
+    let text = sh(
+        &format!("curl -sf --unix-socket {} http://larder/api/v1/health", socket.display()),
+        &instance.path("."),
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn an_edit_takes_effect_without_a_restart() {
+    let instance = instance();
+    let _daemon = instance.daemon();
+    let start = Instant::now();
+    instance.write("two.toml", "[job.two]\ntype = \"custom_dir\"\nsource_path = \"../src\"\n");
+    instance.wait("the new job is there", || jobs(&instance).contains(&"two".to_owned()));
+    println!("an edit took effect after {:?}", start.elapsed());
+    instance.wait("the new job ran", || instance.tars().iter().any(|name| name.contains("two")));
+}
+
+#[test]
+fn a_broken_edit_keeps_what_was_last_good_across_restarts_too() {
+    let instance = instance();
+    let daemon = instance.daemon();
+    instance.wait("the job ran", || !instance.tars().is_empty());
+    instance.write("jobs.toml", "[job.one\ntype = ");
+    instance.write("two.toml", "[job.two]\ntype = \"custom_dir\"\nsource_path = \"../src\"\n");
+    instance.wait("the mistake is told and the other file is in force", || {
+        let health = health(&instance);
+        health["config"]["valid"] == false && jobs(&instance).contains(&"two".to_owned())
+    });
+    assert!(jobs(&instance).contains(&"one".to_owned()));
+    daemon.terminate();
+    let _daemon = instance.daemon();
+    assert_eq!(jobs(&instance), ["one", "two"]);
+    assert_eq!(health(&instance)["config"]["valid"], false);
+    instance.write("jobs.toml", JOB);
+    instance.wait("all is well again", || health(&instance)["config"]["valid"] == true);
+}
+
+#[test]
+fn an_emptied_or_vanished_directory_changes_nothing_and_is_told() {
+    let instance = instance();
+    let _daemon = instance.daemon();
+    instance.wait("the job ran", || !instance.tars().is_empty());
+    let before = instance.files();
+    sh("rm -rf etc && mkdir etc", &instance.path("."));
+    let socket = instance.path("control.sock");
+    let jobs_over_socket = || {
+        sh(
+            &format!("curl -sf --unix-socket {} http://larder/api/v1/jobs", socket.display()),
+            &instance.path("."),
+        )
+    };
+    instance.wait("the empty directory is told", || health(&instance)["config"]["valid"] == false);
+    assert!(jobs_over_socket().contains("\"one\""));
+    sh("rm -rf etc", &instance.path("."));
+    assert!(jobs_over_socket().contains("\"one\""));
+    assert_eq!(instance.files(), before);
+}
+
+#[test]
+fn sighup_reads_the_files_again() {
+    let instance = instance();
+    let daemon = instance.daemon();
+    instance.write("two.toml", "[job.two]\ntype = \"custom_dir\"\nsource_path = \"../src\"\n");
+    daemon.signal("HUP");
+    instance.wait("the new job is there", || jobs(&instance).contains(&"two".to_owned()));
+}
+
+#[test]
+fn the_generated_json_follows() {
+    let instance = instance();
+    let _daemon = instance.daemon();
+    instance.wait("archives.json shows the archive", || {
+        std::fs::read_to_string(instance.path("public/archives.json"))
+            .ok()
+            .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
+            .is_some_and(|json| json["archives"].as_array().is_some_and(|a| a.len() == 1))
+    });
+    for name in ["status", "jobs", "runs", "archives", "peers", "network"] {
+        let text = std::fs::read_to_string(instance.path(&format!("public/{name}.json"))).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["schema"], 1, "{name}");
+        assert_eq!(json["instance"], "jerry", "{name}");
+        assert!(json[name].is_array(), "{name}: {json}");
+    }
+}
+
+#[test]
+fn commands_say_the_same_with_a_daemon_and_without() {
+    let instance = instance();
+    let daemon = instance.daemon();
+    instance.wait("the job ran and was read back", || {
+        instance.archives().iter().any(|archive| !archive["verified_at"].is_null())
+    });
+    let with = (instance.json(&["archive", "list"]), instance.json(&["runs"]));
+    daemon.terminate();
+    let without = (instance.json(&["archive", "list"]), instance.json(&["runs"]));
+    assert_eq!(with, without);
+}
+
+/// The next message of the daemon to systemd that says one of `words`.
+fn told(socket: &UnixDatagram, words: &[&str]) -> String {
+    let mut bytes = [0; 4096];
+    loop {
+        let length = socket.recv(&mut bytes).expect("the daemon tells systemd in time");
+        let message = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        if words.iter().any(|word| message.contains(word)) {
+            return message;
+        }
+    }
+}
+
+#[test]
+fn systemd_is_told_that_a_reload_is_over_when_it_is() {
+    let instance = instance();
+    let path = instance.path("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let mut daemon = instance.command(&["daemon"]).env("NOTIFY_SOCKET", &path).spawn().unwrap();
+    told(&socket, &["READY=1"]);
+    instance.write("two.toml", "[job.two]\ntype = \"custom_dir\"\nsource_path = \"../src\"\n");
+    sh(&format!("kill -HUP {}", daemon.id()), &instance.path("."));
+    let reloading = told(&socket, &["RELOADING=1", "READY=1"]);
+    assert!(
+        reloading.contains("RELOADING=1") && reloading.contains("MONOTONIC_USEC="),
+        "{reloading}"
+    );
+    told(&socket, &["READY=1"]);
+    let jobs = jobs(&instance);
+    sh(&format!("kill -TERM {}", daemon.id()), &instance.path("."));
+    assert!(daemon.wait().unwrap().success());
+    assert_eq!(jobs, ["one", "two"]);
+}
