@@ -23,10 +23,12 @@ pub mod socket;
 
 mod archives;
 mod config;
+mod coverage;
 mod jobs;
 mod keep;
 mod locations;
 mod plan;
+mod restore;
 mod runs;
 mod status;
 
@@ -34,6 +36,7 @@ mod status;
 pub(crate) mod tests;
 
 pub use config::{effective_config, view_of_configuration};
+pub use coverage::covered;
 use problem::Problem;
 
 /// What the handlers share.
@@ -87,16 +90,20 @@ fn routes(app: App) -> Router {
         .route("/settled", get(status::settled))
         .route("/plan", get(plan::show))
         .route("/plan/approve", post(plan::approve))
+        .route("/recovery/done", post(plan::end_recovery))
         .route("/config", get(config::show))
         .route("/config/reload", post(config::reload))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::show))
         .route("/jobs/{id}/runs", get(jobs::runs))
         .route("/jobs/{id}/run", post(jobs::run))
+        .route("/jobs/{id}/drill", post(jobs::drill))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/log", get(runs::log))
         .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/undo", post(restore::undo))
+        .route("/coverage", get(coverage::list))
         .route("/locations", get(locations::list))
         .route("/archives", get(archives::list))
         .route("/archives/adopt", post(archives::change::adopt))
@@ -104,6 +111,9 @@ fn routes(app: App) -> Router {
         .route("/archives/{name}/info", get(archives::info))
         .route("/archives/{name}/why", get(archives::why))
         .route("/archives/{name}/download", get(archives::download))
+        .route("/archives/{name}/restore", post(restore::start))
+        .route("/archives/{name}/restore/plan", post(restore::plan))
+        .route("/archives/{name}/restore/status", get(restore::status))
         .route("/archives/{name}/verify", post(archives::change::verify))
         .route("/archives/{name}/transfer", post(archives::change::transfer))
         .route("/archives/{name}/pin", post(archives::change::pin))
@@ -141,8 +151,19 @@ impl<T: Serialize> IntoResponse for Page<T> {
 
 /// 202 with the number of the run.
 fn accepted(run: crate::model::run::RunId) -> Response {
+    accepted_body(run, serde_json::json!({ "run_id": run.0 }))
+}
+
+/// 202 with the number of the first run, and of all of them.
+fn accepted_all(runs: &[crate::model::run::RunId]) -> Response {
+    let numbers: Vec<u64> = runs.iter().map(|run| run.0).collect();
+    let Some(first) = runs.first() else { return StatusCode::NO_CONTENT.into_response() };
+    accepted_body(*first, serde_json::json!({ "run_id": first.0, "run_ids": numbers }))
+}
+
+fn accepted_body(run: crate::model::run::RunId, body: serde_json::Value) -> Response {
     let location = format!("/api/v1/runs/{run}");
-    let body = axum::Json(serde_json::json!({ "run_id": run.0 }));
+    let body = axum::Json(body);
     let mut response = (StatusCode::ACCEPTED, body).into_response();
     if let Ok(value) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(HeaderName::from_static("location"), value);

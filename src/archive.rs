@@ -5,6 +5,7 @@
 //! ```text
 //! source ─ members ─→ write: tar encoding, hash of each member ─ lane ─→ [codec ─ lane ─→] age, hashes, file
 //! ```
+//! Whoever restores reads through [`Reader::open_ahead`], which decodes on a thread of its own.
 //! **Invariants:** the `tar` crate is used for header blocks only (its reader can be made to see
 //! members that others do not, its writer to say `Ok` to a broken archive); a member is exactly as
 //! long as its header says, whatever its file does meanwhile; the end of an archive is written only
@@ -32,17 +33,23 @@ mod layers;
 mod write;
 mod reader;
 mod open;
+mod ahead;
+mod read_back;
 mod check;
+mod tree;
 mod copy;
 pub mod identity;
 
-pub use check::{Comparison, Difference, compare_with_manifest, verify};
+pub use check::{Comparison, Difference, compare_with_manifest};
 pub use copy::{Copied, Recode, Survey, copy, survey};
 pub use layers::Destination;
 pub use manifest::Line;
-pub use metadata::{HOOK, HOOK_MEMBER};
+pub use metadata::{HOOK, HOOK_MEMBER, directory_prefix};
+pub(crate) use open::plain_stream;
 pub use open::{Contents, OpenError, contents, read_member};
+pub use read_back::{HalfRead, ReadBack, verify, verify_aside};
 pub use reader::{Entry, EntryKind, ReadError, Reader};
+pub use tree::{Tree, compare_tree};
 pub use write::{write, write_into};
 
 /// What an archive says about itself.
@@ -72,8 +79,17 @@ pub struct Spec {
     pub codec: Codec,
     /// age recipients; empty means not encrypted.
     pub recipients: Vec<String>,
-    /// What the source's root is on this host, absolute.
-    pub source_root: PathBuf,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What an archive holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A directory or file of this host, absolute.
+    Directory(PathBuf),
+    /// The dump of the database of this name.
+    Database(String),
 }
 
 /// A finished archive. Its file is complete and on the disk; it has no name of its own yet.
@@ -95,7 +111,7 @@ pub struct Written {
     pub remarks: Vec<Remark>,
     /// The member `info.json`, which the file beside the archive must equal.
     pub info_json: Vec<u8>,
-    /// Good, or partial when something could not be read.
+    /// Good, or partial when something could not be read, or suspect when the source says so.
     pub outcome: Outcome,
 }
 
@@ -104,7 +120,7 @@ pub struct Written {
 pub enum WriteError {
     /// The source as a whole cannot be read.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(SourceError),
     /// What was read cannot be written.
     #[error("the archive cannot be written")]
     Destination(#[source] io::Error),
@@ -125,6 +141,20 @@ pub enum WriteError {
         /// What is wrong with it.
         reason: &'static str,
     },
+}
+
+impl From<SourceError> for WriteError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Stopped(stopped) => WriteError::Stopped(stopped),
+            SourceError::Spool { source, .. } => WriteError::Destination(source),
+            error @ (SourceError::Missing { .. }
+            | SourceError::Unfit { .. }
+            | SourceError::Excludes { .. }
+            | SourceError::Program { .. }
+            | SourceError::Io { .. }) => WriteError::Source(error),
+        }
+    }
 }
 
 impl WriteError {

@@ -24,14 +24,18 @@ mod plan;
 mod apply;
 mod daemon;
 mod run;
+mod drill;
 mod status;
+mod coverage;
 mod jobs;
 mod runs;
 mod archive;
+mod restore;
 mod location;
 mod simulate;
 mod why;
 mod identity;
+mod recover;
 mod init;
 mod generate;
 
@@ -118,8 +122,12 @@ enum Command {
     /// Back up jobs now
     #[command(alias = "backup")]
     Run(run::Arguments),
+    /// Prove now that archives can be restored
+    Drill(drill::Arguments),
     /// Say how well each job is protected
     Status(status::Arguments),
+    /// Show what of this host no job covers
+    Coverage(coverage::Arguments),
     /// List the jobs
     Jobs(jobs::Arguments),
     /// List the runs, newest first
@@ -131,6 +139,11 @@ enum Command {
     /// List, look into and change archives
     #[command(subcommand)]
     Archive(archive::Command),
+    /// Bring back what an archive holds
+    Restore(restore::Arguments),
+    /// Carry out the restore that a daemon wrote down
+    #[command(hide = true)]
+    RestoreUnit(restore::UnitArguments),
     /// List, check and move locations
     #[command(subcommand)]
     Location(location::Command),
@@ -141,6 +154,8 @@ enum Command {
     /// Make a key pair for encrypted archives
     #[command(subcommand)]
     Identity(identity::Command),
+    /// Bring back a burned server from a folder of archives
+    Recover(recover::Arguments),
     /// Write a first configuration for this host
     Init(init::Arguments),
     /// Print the JSON schema of the configuration
@@ -191,16 +206,21 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Command::Apply(arguments) => apply::run(context, arguments).await,
         Command::Daemon(arguments) => daemon::run(context, arguments).await,
         Command::Run(arguments) => run::run(context, arguments).await,
+        Command::Drill(arguments) => drill::run(context, arguments).await,
         Command::Status(arguments) => status::run(context, arguments).await,
+        Command::Coverage(arguments) => coverage::run(context, arguments).await,
         Command::Jobs(arguments) => jobs::run(context, arguments).await,
         Command::Runs(arguments) => runs::run(context, arguments).await,
         Command::Log(arguments) => runs::log(context, arguments).await,
         Command::Cancel(arguments) => runs::cancel(context, arguments).await,
         Command::Archive(command) => archive::run(context, command).await,
+        Command::Restore(arguments) => restore::run(context, arguments).await,
+        Command::RestoreUnit(arguments) => restore::unit(arguments).await,
         Command::Location(command) => location::run(context, command).await,
         Command::Simulate(arguments) => simulate::run(context, arguments),
         Command::Why(arguments) => why::run(context, arguments).await,
         Command::Identity(command) => identity::run(context, command),
+        Command::Recover(arguments) => recover::run(context, arguments).await,
         Command::Init(arguments) => init::run(context, arguments),
         Command::Schema(arguments) => generate::schema(context, arguments),
         Command::Completions(arguments) => generate::completions(context, arguments),

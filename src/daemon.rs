@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api;
 use crate::engine::{Autonomy, Engine, Event, Handle, Options, RunFilter, StartError};
@@ -27,6 +27,9 @@ const GATHER: Duration = Duration::from_millis(500);
 pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
     let handle =
         Engine::start(Options { config_dir, autonomy: Autonomy::Daemon, only: Vec::new() }).await?;
+    // Before anybody is told that the daemon is ready: from then on signals come, and one without
+    // a handler would kill it.
+    let signals = Signals::new()?;
     let stop = Stop::new();
     let socket = handle.view().desired.instance.control_socket.clone();
     let listener = api::socket::bind(&socket)
@@ -49,7 +52,7 @@ pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
         "larder is ready"
     );
 
-    wait_for_end(&handle).await?;
+    wait_for_end(&handle, signals).await;
     notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping");
     handle.shutdown().await;
@@ -60,24 +63,38 @@ pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The signals that the daemon answers. One that arrives while nobody waits for it is kept.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?,
+            hangup: signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?,
+        })
+    }
+}
+
 /// SIGHUP reloads, SIGTERM and SIGINT end.
-async fn wait_for_end(handle: &Handle) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+async fn wait_for_end(handle: &Handle, mut signals: Signals) {
     loop {
         // Signals that arrive between two waits are kept by their streams.
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => {
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            _ = signals.hangup.recv() => {
                 tell_reloading();
                 tokio::select! {
                     // One that is dropped goes on in the loop, and ends with it.
                     _ = handle.reloaded() => notify(&[sd_notify::NotifyState::Ready]),
                     // As above.
-                    _ = terminate.recv() => return Ok(()),
-                    _ = interrupt.recv() => return Ok(()),
+                    _ = signals.terminate.recv() => return,
+                    _ = signals.interrupt.recv() => return,
                 }
             }
         }

@@ -23,12 +23,15 @@ use crate::reconcile::Plan;
 use crate::status::JobVerdict;
 
 pub use self::handle::Handle;
+pub(crate) use self::members::ask_the_host as list_members;
 
 mod core;
 mod handle;
 mod requests;
 mod start;
+mod recovery;
 mod wanted;
+mod members;
 mod cycle;
 mod look;
 mod observe;
@@ -37,6 +40,7 @@ mod stock;
 mod answer;
 mod catalogue;
 mod executor;
+mod uncovered;
 mod record;
 mod context;
 mod backup;
@@ -48,6 +52,8 @@ mod expire;
 mod verify;
 mod send;
 mod adopt;
+mod restore;
+mod drill;
 #[cfg(test)]
 mod tests;
 
@@ -120,6 +126,8 @@ pub struct View {
     pub plan: Arc<Plan>,
     /// How well each job is protected.
     pub verdicts: Arc<Vec<JobVerdict>>,
+    /// What of this host no job covers, in one line, where the daemon has looked.
+    pub uncovered: Option<String>,
 }
 
 /// What happened, for those who follow.

@@ -10,7 +10,9 @@
 //!         reconcile::plan(&Desired, &Observed, now) ─→ Plan { actions with reasons, blocked, wake_at }
 //!               engine::executor ─ one run at a time ─┬ backup: source yields members → archive writer → location publishes
 //!                                                     ├ expire · empty the trash · verify
-//!                                                     └ send: a copy to another location
+//!                                                     ├ send: a copy to another location
+//!                                                     ├ restore: archive → plan of steps → files, database, services
+//!                                                     └ drill: a restore nobody asked for, compared with the manifest
 //!         every change ─→ state.redb ─→ view ─→ API, generated JSON, command line
 //! ```
 //!
@@ -26,7 +28,7 @@
 //! |---|---|---|
 //! | show | [`daemon`], [`cli`], [`publish`], [`api`] | ask [`engine::Handle`] |
 //! | run | [`engine`] | everything below, one run at a time |
-//! | touch | [`state`], [`location`], [`archive`], [`source`], [`config`], [`secret`], [`process`], [`durable`], [`progress`], [`stop`] | one concern each; blocking |
+//! | touch | [`state`], [`recover`], [`restore`], [`coverage`], [`location`], [`archive`], [`yunohost`], [`database`], [`source`], [`config`], [`secret`], [`process`], [`durable`], [`progress`], [`stop`] | one concern each; blocking |
 //! | decide | [`status`], [`reconcile`], [`model`] | no I/O, no clock, no async, no failure |
 //!
 //! # Invariants
@@ -36,6 +38,8 @@
 //! - An archive is absent or complete, never between: the name of the tar is the commit point.
 //! - Nothing is deleted because something is absent: a configuration, a mount, a listing.
 //! - A deletion is planned with its reason, recorded, put into the trash, and only then unlinked.
+//! - A restore proves the archive by its hash before the first write, sets aside what it overwrites,
+//!   and takes users, units and commands from this host's configuration only.
 //! - Files, tar, hashing, the store and child processes are plain blocking code, entered at one
 //!   place (the executor's `spawn_blocking`); one [`stop::Stop`] serves both sides.
 //!
@@ -53,8 +57,13 @@ pub mod process;
 pub mod secret;
 pub mod config;
 pub mod source;
+pub mod database;
+pub mod yunohost;
 pub mod archive;
 pub mod location;
+pub mod restore;
+pub mod recover;
+pub mod coverage;
 pub mod state;
 
 pub mod engine;

@@ -23,9 +23,11 @@ use crate::stop::{Stop, Stopped};
 
 mod group;
 mod lines;
+mod pipe;
 mod runner;
 
 pub use lines::escape;
+pub use pipe::{Pipe, PipeError};
 pub use runner::Runner;
 
 use group::{Trouble, supervise};
@@ -274,6 +276,18 @@ fn argv_of(command: &Command) -> Vec<String> {
     }
 }
 
+/// Words before a program that is to be killed when we are, whatever kills us. Nothing where the
+/// system cannot do that.
+///
+/// The kernel takes the end of the thread that starts it for ours: that thread has to wait for it.
+#[must_use]
+pub(crate) fn with_us() -> Vec<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|dir| dir.join("setpriv").is_file());
+    let words: &[&str] = if is_there { &["setpriv", "--pdeathsig=KILL", "--"] } else { &[] };
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
 fn program_of(argv: &[String]) -> &str {
     argv.first().map_or("", String::as_str)
 }
@@ -287,7 +301,7 @@ fn prepare(
         return Err(ProcessError::Empty);
     }
     let mut command = std::process::Command::new(program);
-    command.args(arguments).current_dir("/");
+    command.args(arguments).current_dir("/").stdin(std::process::Stdio::null());
     for variable in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"] {
         command.env_remove(variable);
     }
@@ -320,12 +334,13 @@ fn trouble_of(
     }
 }
 
-/// Runs what was prepared, line by line.
+/// Runs what was prepared, line by line; `on_bytes` gets the output as it comes.
 fn run_prepared(
     program: &str,
     command: std::process::Command,
     timeout: Duration,
     stop: &Stop,
+    on_bytes: &mut dyn FnMut(Stream, &[u8]),
     on_line: &mut dyn FnMut(Stream, &str),
 ) -> Result<Outcome, ProcessError> {
     let began = Instant::now();
@@ -334,6 +349,7 @@ fn run_prepared(
         (Stream::Stderr, Lines::default(), Tail::default()),
     ];
     let ended = supervise(command, timeout, stop, &mut |from, bytes| {
+        on_bytes(from, bytes);
         for (stream, lines, tail) in outputs.iter_mut().filter(|output| output.0 == from) {
             lines.feed(bytes, &mut |line| {
                 tail.push(line);

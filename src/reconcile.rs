@@ -19,9 +19,12 @@ use crate::model::observed::Observed;
 use crate::model::run::{Cause, Work};
 
 pub(crate) mod situation;
+pub mod expand;
 pub(crate) mod backups;
 mod transfers;
-mod checks;
+pub(crate) mod drills;
+pub(crate) mod checks;
+pub(crate) mod turns;
 pub(crate) mod guards;
 pub mod judge;
 pub mod expiry;
@@ -131,8 +134,10 @@ pub fn plan(desired: &Desired, observed: &Observed, now: &Zoned) -> Plan {
     for action in &sum.actions {
         situation.note_leaving(&action.work);
     }
+    sum.add(expand::part(&situation));
     sum.add(backups::part(&situation));
     sum.add(transfers::part(&situation));
+    sum.add(drills::part(&situation));
     let idle = sum.actions.is_empty() && observed.open_runs.is_empty();
     sum.add(checks::part(&situation, idle));
     sum.add(guards::part(&situation));

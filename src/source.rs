@@ -13,6 +13,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::stop::Stopped;
+
 pub mod directory;
 pub mod excludes;
 mod attributes;
@@ -176,6 +178,8 @@ pub struct Findings {
     pub unreadable: u64,
     /// The first [`MOST_REMARKS`] findings with their paths.
     pub remarks: Vec<Remark>,
+    /// Why what was read is hardly all of it, though nothing failed: the archive is suspect.
+    pub doubt: Option<String>,
 }
 
 /// Something to tell about one member.
@@ -202,6 +206,8 @@ pub enum What {
     Unreadable(String),
     /// It lies on another file system and is left out.
     OtherFileSystem,
+    /// What a program that made it has to say.
+    Note(String),
 }
 
 impl fmt::Display for What {
@@ -213,6 +219,7 @@ impl fmt::Display for What {
             What::Vanished => f.write_str("vanished before it was read"),
             What::Unreadable(reason) => write!(f, "could not be read: {reason}"),
             What::OtherFileSystem => f.write_str("another file system, left out"),
+            What::Note(text) => f.write_str(text),
         }
     }
 }
@@ -276,6 +283,27 @@ pub enum SourceError {
         /// What is wrong with them.
         source: PatternError,
     },
+    /// What it is read from has no room: never the source's fault.
+    #[error("the dump of `{what}` cannot be kept until it is archived")]
+    Spool {
+        /// The source.
+        what: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A program that reads it failed.
+    #[error("cannot read `{what}`")]
+    Program {
+        /// The source.
+        what: String,
+        /// What to do about it.
+        hint: String,
+        /// What happened.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Somebody asked to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// The system refuses.
     #[error("cannot read the source `{}`", path.display())]
     Io {
@@ -289,13 +317,18 @@ pub enum SourceError {
 impl SourceError {
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &str {
         match self {
             SourceError::Missing { .. } => {
                 "is its disk mounted? correct `source_path`, or end the job with `state = \"absent\"`"
             }
             SourceError::Unfit { .. } => "name the directory it is in",
             SourceError::Excludes { .. } => "patterns are written as in a .gitignore file",
+            SourceError::Spool { .. } => {
+                "make room at the location: a dump rests there before it is archived"
+            }
+            SourceError::Program { hint, .. } => hint,
+            SourceError::Stopped(_) => "run it again",
             SourceError::Io { .. } => "run as a user who may read it, and check its file system",
         }
     }
@@ -307,7 +340,7 @@ impl Findings {
         match &what {
             What::Vanished => self.vanished += 1,
             What::Unreadable(_) => self.unreadable += 1,
-            What::Changed | What::Grew | What::Shrank | What::OtherFileSystem => {}
+            What::Changed | What::Grew | What::Shrank | What::OtherFileSystem | What::Note(_) => {}
         }
         if self.remarks.len() < MOST_REMARKS {
             self.remarks.push(Remark::new(path, what));

@@ -15,13 +15,14 @@ use jiff::{Timestamp, Zoned};
 use crate::model::desired::Desired;
 use crate::model::job::Job;
 use crate::model::name::{JobName, PlaceName};
-use crate::model::observed::Observed;
+use crate::model::observed::{LastDrill, Observed};
 use crate::reconcile::backups::{self, Decision};
 use crate::reconcile::situation::Situation;
-use crate::reconcile::{Blocked, Plan, guards};
+use crate::reconcile::{Blocked, Plan, expand, guards, show};
 
 mod reason;
 mod goals;
+mod proof;
 mod nagios;
 
 pub use nagios::{Check, check};
@@ -66,6 +67,13 @@ pub struct JobVerdict {
     pub next_run: Option<Timestamp>,
     /// When a run last succeeded, or when its newest good archive was made.
     pub last_success: Option<Timestamp>,
+    /// The last drill that came to an end; of a job with many series, the one that ended last.
+    pub last_drill: Option<LastDrill>,
+    /// When a drill last proved that a restore works; of a job with many series, when that was
+    /// true of all of them.
+    pub proven_at: Option<Timestamp>,
+    /// When the next drill is foreseen: now when it is due, queued or running.
+    pub next_drill: Option<Timestamp>,
     /// Whether its newest good archive is older than its goal.
     pub overdue: bool,
     /// The places that count as copies.
@@ -85,7 +93,53 @@ pub fn judge(desired: &Desired, observed: &Observed, now: &Zoned) -> Vec<JobVerd
 pub fn judge_with(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<JobVerdict> {
     let situation = Situation::new(desired, observed, &plan.at);
     let living = desired.jobs.values().filter(|job| job.ended.is_none());
-    living.map(|job| judge_job(&situation, job, &plan.blocked)).collect()
+    let mut verdicts: Vec<JobVerdict> = living
+        .filter(|job| !job.is_template())
+        .map(|job| judge_job(&situation, job, &plan.blocked))
+        .collect();
+    let written = desired.jobs.values().filter(|job| job.is_template());
+    let replaced = desired.templates.values();
+    let replaced = replaced.filter(|job| !desired.jobs.contains_key(&job.name));
+    verdicts.extend(written.map(|job| judge_template(&situation, job)));
+    // Its series speak for themselves, as long as they are known for certain.
+    let in_trouble = replaced.filter(|job| job.enabled && failed(&situation, job).is_some());
+    verdicts.extend(in_trouble.map(|job| judge_template(&situation, job)));
+    verdicts.sort_by(|one, other| one.job.cmp(&other.job));
+    verdicts
+}
+
+fn failed<'a>(situation: &Situation<'a>, template: &Job) -> Option<&'a str> {
+    situation.observed.members.get(&template.name)?.failure()
+}
+
+/// The verdict on a job with `*` as such: what is known of what it stands for.
+fn judge_template(situation: &Situation, job: &Job) -> JobVerdict {
+    let failure = failed(situation, job).map(str::to_owned);
+    let found = expand::found(job, &situation.observed.members);
+    let reasons = match (failure, found) {
+        _ if !job.enabled => vec![Reason::Disabled],
+        (failure, None) => vec![Reason::Unlisted(failure)],
+        (Some(failure), Some(found)) => {
+            let at = show::moment(found.at, situation.now);
+            vec![Reason::ListedBefore { failure, at }]
+        }
+        (None, Some(_)) => vec![Reason::NoMembers],
+    };
+    let next = backups::next_scheduled(situation, job).filter(|_| job.enabled);
+    JobVerdict {
+        job: job.name.clone(),
+        verdict: reasons.first().map_or(Verdict::Protected, Reason::verdict),
+        reasons,
+        next_scheduled: backups::next_scheduled(situation, job),
+        next_run: next,
+        last_success: None,
+        overdue: false,
+        copies: Vec::new(),
+        offsite: Vec::new(),
+        last_drill: None,
+        next_drill: None,
+        proven_at: None,
+    }
 }
 
 fn judge_job(situation: &Situation, job: &Job, blocked: &[Blocked]) -> JobVerdict {
@@ -95,6 +149,16 @@ fn judge_job(situation: &Situation, job: &Job, blocked: &[Blocked]) -> JobVerdic
     let max_age = situation.max_age(job);
     let places = goals::places(situation, job, &archives, max_age);
     let mut reasons = goals::reasons(situation, job, &archives, &places, max_age);
+    let proof = proof::judge(situation, job, newest.is_some());
+    // One word for the same failure: what the last drill said of the newest archive.
+    reasons.retain(|reason| match reason {
+        Reason::Refuted(name, _) => !proof
+            .reasons
+            .iter()
+            .any(|known| matches!(known, Reason::DrillFailed(_, failed, _) if failed == name)),
+        _ => true,
+    });
+    reasons.extend(proof.reasons);
     if let Some(failure) = facts.and_then(|facts| facts.last_failure.clone()) {
         reasons.push(Reason::LastRunFailed(failure));
     }
@@ -117,6 +181,9 @@ fn judge_job(situation: &Situation, job: &Job, blocked: &[Blocked]) -> JobVerdic
     JobVerdict {
         job: job.name.clone(),
         verdict: reasons.first().map_or(Verdict::Protected, Reason::verdict),
+        last_drill: proof.last,
+        proven_at: proof.proven_at,
+        next_drill: proof.next,
         overdue: reasons.iter().any(|reason| matches!(reason, Reason::TooOld { .. })),
         reasons,
         next_scheduled: backups::next_scheduled(situation, job),

@@ -26,8 +26,8 @@ pub fn effective_config(view: &View) -> dto::EffectiveConfig {
     dto::EffectiveConfig {
         health: dto::ConfigHealth::from(view.config.as_ref()),
         diagnostics: view.config.diagnostics.iter().map(dto::Diagnostic::from).collect(),
-        effective: config::show::json(&view.desired),
-        toml: config::show::toml(&view.desired),
+        effective: config::show::json(&view.desired.declared()),
+        toml: config::show::toml(&view.desired.declared()),
     }
 }
 
@@ -52,6 +52,7 @@ pub fn view_of_configuration(dir: &Path, desired: Desired) -> View {
         verdicts: Arc::new(status::judge_with(&desired, &observed, &plan)),
         plan: Arc::new(plan),
         observed: Arc::new(observed),
+        uncovered: None,
         desired: Arc::new(desired),
         at,
     }

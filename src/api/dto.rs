@@ -13,18 +13,22 @@ use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod archive;
+mod coverage;
 mod health;
 mod job;
 mod location;
 mod plan;
+mod restore;
 mod run;
 
 pub use archive::{Archive, Candidate, Counts, Entry, Foreign, Kept};
 pub(super) use archive::{CONDITIONS, condition_word};
+pub use coverage::Covered;
 pub use health::{ConfigHealth, Diagnostic, EffectiveConfig, Executor, Health};
-pub use job::{Job, Retention, Verdict};
+pub use job::{Job, LastDrill, Retention, Verdict};
 pub use location::Location;
-pub use plan::{Action, Blocked, BlockedArchive, Day, Note, Plan, SeriesName};
+pub use plan::{Action, Blocked, BlockedArchive, Day, Note, Plan, SeriesName, Unlisted};
+pub use restore::{RestorePlan, RestoreResult, RestoreStatus, RestoreStep, SetAside};
 pub use run::{Progress, Run};
 
 /// An instant with the offset that its zone had then; RFC 3339 on the wire, to the millisecond.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use super::problem::Problem;
@@ -13,6 +14,7 @@ use super::{App, Page, accepted, dto, moment, runs};
 use crate::engine::{RunFilter, View};
 use crate::model::job::Job;
 use crate::model::name::JobName;
+use crate::model::run::RunId;
 use crate::status::{self, JobVerdict};
 
 /// How many of the newest runs are looked through before jobs are asked for one by one.
@@ -89,12 +91,38 @@ pub(super) async fn run(
     if find(&app.view(), &id).is_err() && !id.contains('/') {
         return Err(unknown(&app.view(), &id));
     }
+    if find(&app.view(), &id).is_ok_and(Job::is_template) {
+        let runs = app.handle()?.run_all(&job).await?;
+        return Ok(all_accepted(&runs));
+    }
     Ok(accepted(app.handle()?.run_job(&job).await?))
+}
+
+/// 202 with the number of every run, the first in the place where one alone stands.
+fn all_accepted(runs: &[RunId]) -> Response {
+    let numbers: Vec<u64> = runs.iter().map(|run| run.0).collect();
+    let body = Json(serde_json::json!({ "run_id": numbers.first(), "run_ids": numbers }));
+    (StatusCode::ACCEPTED, body).into_response()
+}
+
+pub(super) async fn drill(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let job = id.parse::<JobName>().map_err(|_| unknown(&app.view(), &id))?;
+    if find(&app.view(), job.declared()).is_err() {
+        return Err(unknown(&app.view(), &id));
+    }
+    let runs = app.handle()?.drill(&job).await?;
+    Ok(super::accepted_all(&runs))
 }
 
 fn find<'a>(view: &'a View, id: &str) -> Result<&'a Job, Problem> {
     let name = id.parse::<JobName>().ok();
-    name.and_then(|name| view.desired.jobs.get(&name)).ok_or_else(|| unknown(view, id))
+    let desired = &view.desired;
+    let job =
+        name.and_then(|name| desired.jobs.get(&name).or_else(|| desired.templates.get(&name)));
+    job.ok_or_else(|| unknown(view, id))
 }
 
 fn unknown(view: &View, id: &str) -> Problem {

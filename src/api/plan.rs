@@ -59,3 +59,10 @@ pub(super) async fn approve(
     let series = app.handle()?.approve(approval.hash.trim()).await?;
     Ok(Json(series.iter().map(dto::SeriesName::from).collect()))
 }
+
+pub(super) async fn end_recovery(
+    State(app): State<App>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let ended = app.handle()?.end_recovery().await?;
+    Ok(Json(serde_json::json!({ "ended": ended })))
+}

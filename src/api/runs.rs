@@ -17,7 +17,8 @@ const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 1000;
 
 /// What a list can be narrowed to: the words of [`Work::word`](crate::model::run::Work::word).
-const KINDS: [&str; 6] = ["backup", "expire", "empty-trash", "verify", "send", "adopt"];
+const KINDS: [&str; 8] =
+    ["backup", "expire", "empty-trash", "verify", "send", "adopt", "restore", "drill"];
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ListQuery {
@@ -83,7 +84,7 @@ fn filter(query: ListQuery, limit: usize) -> Result<RunFilter, Problem> {
     })
 }
 
-fn number(id: &str) -> Result<RunId, Problem> {
+pub(super) fn number(id: &str) -> Result<RunId, Problem> {
     id.parse().map(RunId).map_err(|_| {
         Problem::not_found(format!("there is no run `{id}`")).hint("runs have numbers")
     })

@@ -81,6 +81,7 @@ pub(crate) fn archive(number: u128, name: &str, day: i8) -> Archive {
         pinned: false,
         condition: Condition::Present,
         verified_at: None,
+        refuted: None,
         counts: MemberCounts { files: 3, directories: 1, ..MemberCounts::default() },
         config_hash: None,
         config_commit: None,

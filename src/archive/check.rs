@@ -1,11 +1,9 @@
-//! Proving that an archive is still what it was: by its hash, and member by member.
+//! Proving that an archive is still what it was, member by member.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::Read as _;
 
 use sha2::{Digest as _, Sha256 as Hasher};
 
-use super::lane::{Ended, lane};
 use super::layers::digest;
 use super::manifest::{self, Line, State};
 use super::open::OpenError;
@@ -15,65 +13,30 @@ use crate::progress::Progress;
 use crate::source::printable;
 use crate::stop::Stop;
 
-/// Whether the whole file has this hash. Reading and hashing overlap.
-///
-/// # Errors
-/// When the file cannot be read, or somebody asked to stop.
-pub fn verify(
-    file: &File,
-    expected: Sha256,
-    stop: &Stop,
-    progress: &Progress,
-) -> Result<bool, OpenError> {
-    progress.enter("verifying");
-    if let Ok(metadata) = file.metadata() {
-        progress.expect_bytes(metadata.len());
-    }
-    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
-    let (mut filler, drain) = lane(3);
-    let (read, hashed) = std::thread::scope(|scope| {
-        let hashing = scope.spawn(move || {
-            let mut hasher = Hasher::new();
-            let ended = drain.each(|bytes| {
-                hasher.update(bytes);
-                progress.add_bytes(bytes.len() as u64);
-                Ok(())
-            });
-            (ended, digest(hasher))
-        });
-        let mut file = file;
-        let mut read = || -> Result<(), OpenError> {
-            loop {
-                stop.check()?;
-                let room = filler.room().map_err(io::Error::from)?;
-                match file.read(room) {
-                    Ok(0) => return Ok(()),
-                    Ok(count) => filler.took(count),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        };
-        let read = read().and_then(|()| Ok(filler.finish().map_err(io::Error::from)?));
-        let hashed = hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (read, hashed)
-    });
-    read?;
-    let (ended, hash) = hashed;
-    Ok(ended? == Ended::Complete && hash == expected)
-}
-
 /// What came of comparing members with the manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// How many members were compared.
     pub members: u64,
+    /// Bytes of content that were compared.
+    pub bytes: u64,
+    /// Device nodes of the manifest that are not there, as they are made on request only.
+    pub devices: u64,
     /// How many of them the manifest itself calls changed or padded.
     pub not_ok: u64,
     /// How many differ.
     pub different: u64,
     /// The first hundred that differ.
     pub differences: Vec<Difference>,
+}
+
+impl Comparison {
+    pub(super) fn differ(&mut self, name: &[u8], what: &'static str) {
+        self.different += 1;
+        if self.differences.len() < MOST_DIFFERENCES {
+            self.differences.push(Difference { name: printable(name), what });
+        }
+    }
 }
 
 /// A member that is not what the manifest says.
@@ -111,12 +74,6 @@ pub fn compare_with_manifest(
     let mut lines = manifest::lines(ahead)?;
     let mut reader = open()?;
     let mut result = Comparison::default();
-    let differ = |result: &mut Comparison, name: &[u8], what| {
-        result.different += 1;
-        if result.differences.len() < MOST_DIFFERENCES {
-            result.differences.push(Difference { name: printable(name), what });
-        }
-    };
     progress.enter("comparing");
     while let Some(entry) = reader.next_entry()? {
         stop.check()?;
@@ -125,7 +82,7 @@ pub fn compare_with_manifest(
         }
         let hash = hash_of(&mut reader, &entry, stop, progress)?;
         let Some(line) = lines.next().transpose()? else {
-            differ(&mut result, &entry.name, "is not in the manifest");
+            result.differ(&entry.name, "is not in the manifest");
             continue;
         };
         result.members += 1;
@@ -134,11 +91,11 @@ pub fn compare_with_manifest(
             result.not_ok += 1;
         }
         if let Some(what) = difference(&entry, hash, &line) {
-            differ(&mut result, &entry.name, what);
+            result.differ(&entry.name, what);
         }
     }
     for line in lines {
-        differ(&mut result, &line?.name(), "is missing");
+        result.differ(&line?.name(), "is missing");
     }
     Ok(Some(result))
 }

@@ -118,16 +118,30 @@ impl Drain {
     /// Gives every buffer to `each`, until the end.
     pub(crate) fn each(self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Ended> {
         loop {
-            match self.full.recv() {
-                Ok(Parcel::Data(buffer, filled)) => {
+            match self.take() {
+                Ok((buffer, filled)) => {
                     each(&buffer[..filled])?;
-                    // The near side may have finished and be gone already.
-                    let _ = self.empty.send(buffer);
+                    self.give_back(buffer);
                 }
-                Ok(Parcel::End) => return Ok(Ended::Complete),
-                Err(_) => return Ok(Ended::Abandoned),
+                Err(ended) => return Ok(ended),
             }
         }
+    }
+
+    /// The next buffer and how much of it is filled, which is to be [given
+    /// back](Self::give_back); or how the lane ended.
+    pub(crate) fn take(&self) -> Result<(Vec<u8>, usize), Ended> {
+        match self.full.recv() {
+            Ok(Parcel::Data(buffer, filled)) => Ok((buffer, filled)),
+            Ok(Parcel::End) => Err(Ended::Complete),
+            Err(_) => Err(Ended::Abandoned),
+        }
+    }
+
+    /// A buffer goes round once more.
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
+        // The near side may have finished and be gone already.
+        let _ = self.empty.send(buffer);
     }
 }
 

@@ -42,6 +42,13 @@ pub struct Line {
     pub group: Option<String>,
     /// Seconds since 1970 with nine decimals.
     pub mtime: String,
+    /// The text of a symlink, or the name of a hard link's target in the archive. Where that is
+    /// not UTF-8, only nearly; see `link_hex`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// The same in hex, where it is not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_hex: Option<String>,
     /// SHA-256 of a file without holes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
@@ -68,12 +75,15 @@ impl Line {
     /// The member's name, as it is in the archive.
     #[must_use]
     pub fn name(&self) -> Vec<u8> {
-        let from_hex = |hex: &String| {
-            (0..hex.len() / 2)
-                .map(|n| u8::from_str_radix(hex.get(2 * n..2 * n + 2)?, 16).ok())
-                .collect()
-        };
-        self.path_hex.as_ref().and_then(from_hex).unwrap_or_else(|| self.path.clone().into_bytes())
+        let hex = self.path_hex.as_deref().and_then(from_hex);
+        hex.unwrap_or_else(|| self.path.clone().into_bytes())
+    }
+
+    /// The text or target of a link; `None` for what is no link, and in manifests of early versions.
+    #[must_use]
+    pub fn link(&self) -> Option<Vec<u8>> {
+        let hex = self.link_hex.as_deref().and_then(from_hex);
+        hex.or_else(|| self.link.clone().map(String::into_bytes))
     }
 
     /// `path` and `path_hex` of a member's name.
@@ -83,6 +93,10 @@ impl Line {
             Err(_) => (String::from_utf8_lossy(name).into_owned(), Some(hex(name))),
         }
     }
+}
+
+fn from_hex(hex: &str) -> Option<Vec<u8>> {
+    (0..hex.len() / 2).map(|n| u8::from_str_radix(hex.get(2 * n..2 * n + 2)?, 16).ok()).collect()
 }
 
 /// Bytes as hex digits.

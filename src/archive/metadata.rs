@@ -4,10 +4,16 @@
 //! restored hook stays installed: it is the same in every archive, names nothing of its own and may
 //! run any number of times.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use serde::Serialize;
 
-use super::Spec;
+use super::{Content, Spec};
 use crate::model::job::JobType;
+
+mod mysql;
+mod postgresql;
 
 /// The member name of the restore hook.
 pub const HOOK_MEMBER: &str = "hooks/restore/50-data_custom";
@@ -44,16 +50,17 @@ const HOOK_OF_BACKUP: &str = "/usr/share/larder/hooks/backup/50-data_custom";
 
 /// The prefix of the content's member names, without a slash at its end.
 pub(crate) fn content_prefix(spec: &Spec) -> Vec<u8> {
-    use std::os::unix::ffi::OsStrExt as _;
-    let kind: &[u8] = match spec.job_type {
-        JobType::CustomDir => b"data/custom",
-        JobType::Mysql => return b"data/mysql".to_vec(),
-        JobType::Postgresql => return b"data/postgresql".to_vec(),
-        JobType::YnhApp => return b"data/app".to_vec(),
-        JobType::YnhSystem => return b"data/system".to_vec(),
-    };
-    let parts = spec.source_root.as_os_str().as_bytes().split(|byte| *byte == b'/');
-    parts.filter(|part| !part.is_empty()).fold(kind.to_vec(), |mut prefix, part| {
+    match &spec.content {
+        Content::Directory(root) => directory_prefix(root),
+        Content::Database(_) => format!("data/{}", spec.job_type.word()).into_bytes(),
+    }
+}
+
+/// The prefix of the members of the directory at `root` (absolute): `data/custom/opt/app`.
+#[must_use]
+pub fn directory_prefix(root: &Path) -> Vec<u8> {
+    let parts = root.as_os_str().as_bytes().split(|byte| *byte == b'/');
+    parts.filter(|part| !part.is_empty()).fold(b"data/custom".to_vec(), |mut prefix, part| {
         prefix.push(b'/');
         prefix.extend_from_slice(part);
         prefix
@@ -62,7 +69,7 @@ pub(crate) fn content_prefix(spec: &Spec) -> Vec<u8> {
 
 /// Whether an archive has the restore hook.
 pub(crate) fn has_hook(spec: &Spec) -> bool {
-    spec.job_type == JobType::CustomDir
+    matches!(spec.content, Content::Directory(_))
 }
 
 #[derive(Serialize)]
@@ -169,7 +176,9 @@ fn restorable_version(installed: Option<&str>) -> String {
 /// `backup.csv`: where each member was.
 pub(crate) fn backup_csv(spec: &Spec) -> Vec<u8> {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-    let source = spec.source_root.to_string_lossy();
+    // A database has no path that a copy could go to.
+    let Content::Directory(root) = &spec.content else { return Vec::new() };
+    let source = root.to_string_lossy();
     let destination = content_prefix(spec);
     let destination = String::from_utf8_lossy(&destination);
     format!("{},{}\n", quoted(&source), quoted(&destination)).into_bytes()
@@ -189,7 +198,14 @@ pub(crate) fn restore_txt(spec: &Spec) -> Vec<u8> {
         crate::model::location::Codec::Zstd(_) => (" | zstd -dc", ", zstd"),
     };
     let programs = format!("GNU tar{program}{}", if encrypted { ", age" } else { "" });
-    let source = one_line(&spec.source_root.to_string_lossy());
+    let source = match &spec.content {
+        Content::Directory(root) => one_line(&root.to_string_lossy()),
+        Content::Database(name) => format!("the database {}", one_line(name)),
+    };
+    let (place, to) = match &spec.content {
+        Content::Directory(_) => ("To restore elsewhere than to its place,", "/"),
+        Content::Database(_) => ("To take the dumps out elsewhere,", "."),
+    };
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -199,8 +215,8 @@ pub(crate) fn restore_txt(spec: &Spec) -> Vec<u8> {
 # Needed: {programs}.
 #
 # Every line is a comment or a shell command. Type the commands one after the other, as root, in the
-# directory of the archive; or run them all with `sh RESTORE.txt`. To restore elsewhere than to its
-# place, set TO to a directory first: `TO=/tmp/look sh RESTORE.txt`.",
+# directory of the archive; or run them all with `sh RESTORE.txt`. {place}
+# set TO to a directory first: `TO=/tmp/look sh RESTORE.txt`.",
         spec.origin,
         created_at(spec),
         env!("CARGO_PKG_VERSION"),
@@ -220,7 +236,7 @@ pub(crate) fn restore_txt(spec: &Spec) -> Vec<u8> {
         text,
         "ARCHIVE=${{ARCHIVE:-{name}{extension}}}
 SIDECAR=${{SIDECAR:-{name}.larder.json}}
-TO=${{TO:-/}}
+TO=${{TO:-{to}}}
 
 # A copy with another ending is encoded otherwise. Leave `age` out where .age is missing, and put
 # `gzip -dc` for .gz, `zstd -dc` for .zst, and nothing for a plain .tar.
@@ -234,8 +250,16 @@ fi
 {decrypt}{decode} | tar -t -f -
 "
     );
-    match spec.job_type {
-        JobType::CustomDir => {
+    match (&spec.content, spec.job_type) {
+        (Content::Database(name), JobType::Mysql) => {
+            text.push_str(&take_out(decrypt, decode, "mysql"));
+            text.push_str(&mysql::restore_steps(name));
+        }
+        (Content::Database(name), _) => {
+            text.push_str(&take_out(decrypt, decode, "postgresql"));
+            text.push_str(&postgresql::restore_steps(name));
+        }
+        (Content::Directory(_), _) => {
             let _ = writeln!(
                 text,
                 "# 3. Put them back to {source} (below TO). Files that are there are replaced, others stay.
@@ -243,30 +267,17 @@ mkdir -p \"$TO\"
 {decrypt}{decode} | tar -x -p --xattrs --xattrs-include='*' --acls -C \"$TO\" --strip-components=2 -f - data/custom"
             );
         }
-        JobType::Mysql => text.push_str(&load(decrypt, decode, "mysql", MYSQL)),
-        JobType::Postgresql => text.push_str(&load(decrypt, decode, "postgresql", POSTGRESQL)),
-        JobType::YnhApp | JobType::YnhSystem => {
-            let _ = writeln!(text, "# 3. yunohost backup restore {name}");
-        }
     }
     text.into_bytes()
 }
 
-const MYSQL: &str = "# 4. As a user who may create databases, for each DATABASE:
-#    mariadb < data/mysql/DATABASE.create.sql; mariadb DATABASE < data/mysql/DATABASE.sql
-";
-const POSTGRESQL: &str = "# 4. As the user postgres, for each DATABASE (roles that are missing: data/postgresql/globals.sql):
-#    createdb -T template0 DATABASE
-#    pg_restore --exit-on-error --single-transaction -d DATABASE data/postgresql/DATABASE.dump
-";
-
-fn load(decrypt: &str, decode: &str, directory: &str, then: &str) -> String {
+/// The commands that take the dumps out of the archive; those that load them follow.
+fn take_out(decrypt: &str, decode: &str, directory: &str) -> String {
     format!(
         "# 3. Take the dumps out (below TO).
 mkdir -p \"$TO\"
 {decrypt}{decode} | tar -x -C \"$TO\" -f - data/{directory}
-
-{then}"
+"
     )
 }
 

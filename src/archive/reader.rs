@@ -192,6 +192,28 @@ impl Reader {
         entry
     }
 
+    /// Whether nothing but zeros stands behind the end of the archive. Reads to the end of the
+    /// stream, so that whatever checks it as a whole (a codec, age) has seen all of it.
+    ///
+    /// # Errors
+    /// When the stream cannot be read.
+    pub fn rest_is_zeros(&mut self) -> Result<bool, ReadError> {
+        let mut block = [0; 8192];
+        loop {
+            let read = match &mut self.input {
+                Input::File(file) => file.read(&mut block),
+                Input::Stream(stream) => stream.read(&mut block),
+            };
+            match read {
+                Ok(0) => return Ok(true),
+                Ok(count) if block[..count].iter().any(|byte| *byte != 0) => return Ok(false),
+                Ok(count) => self.position += count as u64,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     fn find(&mut self) -> Result<Option<Entry>, ReadError> {
         let mut before = Before::default();
         loop {

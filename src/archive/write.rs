@@ -13,7 +13,7 @@ use super::identity;
 use super::lane::lane;
 use super::layers::{self, Destination, Output, Sunk};
 use super::manifest::Spool;
-use super::{Spec, WriteError, Written};
+use super::{Content, Spec, WriteError, Written};
 use crate::model::archive::{Outcome, Sha256};
 use crate::model::location::Codec;
 use crate::progress::Progress;
@@ -59,7 +59,9 @@ pub fn write_into<D: Destination>(
     stop: &Stop,
     progress: &Progress,
 ) -> Result<(Written, D), WriteError> {
-    check_path(&spec.source_root)?;
+    if let Content::Directory(root) = &spec.content {
+        check_path(root)?;
+    }
     if !spec.recipients.is_empty() {
         identity::encryptor(&spec.recipients)?;
     }
@@ -109,7 +111,11 @@ fn conclude<D>(
     let Some(stream_sha256) = encoded.or(sunk.stream_sha256) else {
         return Err(WriteError::Destination(io::ErrorKind::BrokenPipe.into()));
     };
-    let outcome = if made.findings.unreadable == 0 { Outcome::Good } else { Outcome::Partial };
+    let outcome = match (&made.findings.doubt, made.findings.unreadable) {
+        (Some(doubt), _) => Outcome::Suspect(doubt.clone()),
+        (None, 0) => Outcome::Good,
+        (None, _) => Outcome::Partial,
+    };
     let written = Written {
         content_size: made.content_size,
         stream_size: made.stream_size,

@@ -53,11 +53,26 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
         let cancels = !client.is_daemon();
         let mut followed = follow(context, client, since, Until::Settled, cancels).await?;
         if !only.is_empty() {
-            followed.runs.retain(|run| run.job_id.as_ref().is_some_and(|job| only.contains(job)));
+            followed.runs.retain(|run| run.job_id.as_ref().is_some_and(|job| is_of(job, only)));
         }
-        finish(context, client, &followed).await
+        let code = finish(context, client, &followed).await?;
+        let plan: dto::Plan = client.get("/plan").await?;
+        let mut is_whole = true;
+        for unlisted in plan.unlisted.iter().filter(|one| only.is_empty() || is_of(&one.job, only))
+        {
+            let dto::Unlisted { job, failure } = unlisted;
+            context.warn(&format!("what `{job}` stands for cannot be listed: {failure}"));
+            is_whole = false;
+        }
+        Ok(if is_whole { code } else { FAILED })
     })
     .await
+}
+
+/// Whether a job is one of these, or a series of one of them.
+fn is_of(job: &str, jobs: &[String]) -> bool {
+    let declared = job.split('/').next().unwrap_or(job);
+    jobs.iter().any(|one| one == job || one == declared)
 }
 
 /// Has the daemon read its configuration and look at everything again; without waiting for that,
@@ -93,7 +108,7 @@ pub(super) async fn finish(
     }
     Ok(if followed.has_failed() {
         FAILED
-    } else if plan.blocked.is_empty() {
+    } else if plan.blocked.is_empty() && plan.recovery.is_none() {
         0
     } else {
         BLOCKED
@@ -178,7 +193,10 @@ fn remarks(context: &Context, client: &Client, followed: &Followed, plan: &dto::
         context.tell(&stopped(followed, client.is_daemon()));
         return;
     }
-    if runs.is_empty() {
+    if let Some(recovery) = &plan.recovery {
+        context.warn(recovery);
+    }
+    if runs.is_empty() && plan.recovery.is_none() {
         let next = plan.wake_at.map_or_else(String::new, |at| {
             let relative = relative(at.timestamp(), plan.at.timestamp());
             format!("; next: {} ({relative})", at.short())

@@ -13,6 +13,8 @@ use crate::api::dto;
 use crate::config::{self, Diagnostic, Severity};
 use crate::model::desired::Desired;
 
+mod members;
+
 /// The configuration is valid, and this host lacks something that it asks for.
 const HOST_LACKS: u8 = 3;
 
@@ -26,7 +28,7 @@ const HOST_LACKS: u8 = 3;
 
 Exit codes: 0 valid, 1 invalid, 3 valid but this host lacks something (--live)")]
 pub(super) struct Arguments {
-    /// Also look at this host: paths, secret files and their modes, programs
+    /// Also look at this host: paths, secret files and their modes, programs, what `*` stands for
     #[arg(long)]
     live: bool,
     /// Judge this file (`-`: standard input) as if it stood in the configuration
@@ -162,7 +164,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8
     };
     let Checked { desired, files, mut diagnostics } = read(&context.config_dir, replaced)?;
     let live = match &desired {
-        Some(desired) if arguments.live => with_lines(config::check_live(desired), &files),
+        Some(desired) if arguments.live => {
+            let mut found = config::check_live(desired);
+            let odd = members::check(desired, &found);
+            found.extend(odd);
+            with_lines(found, &files)
+        }
         Some(_) | None => Vec::new(),
     };
     let of = |list: &[Diagnostic], severity| list.iter().filter(|d| d.severity == severity).count();

@@ -195,6 +195,14 @@ async fn read(answer: Answer) -> anyhow::Result<Value> {
     if bytes.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&bytes)?) }
 }
 
+/// The numbers of the runs that a request was answered with: a job with `*` has many.
+pub(super) fn run_ids(answer: &Value) -> anyhow::Result<Vec<u64>> {
+    match answer.get("run_ids").and_then(Value::as_array) {
+        Some(runs) => Ok(runs.iter().filter_map(Value::as_u64).collect()),
+        None => Ok(vec![run_id(answer)?]),
+    }
+}
+
 /// The number of the run that a request was answered with.
 pub(super) fn run_id(answer: &Value) -> anyhow::Result<u64> {
     let id = answer.get("run_id").and_then(Value::as_u64);

@@ -9,7 +9,7 @@ use crate::engine::StartError;
 /// Something failed, or is invalid.
 pub(super) const FAILED: u8 = 1;
 /// The command line is not what it should be.
-const USAGE: u8 = 2;
+pub(super) const USAGE: u8 = 2;
 /// How an API says that.
 const BAD_REQUEST: u16 = 400;
 /// Deletions wait for approval.

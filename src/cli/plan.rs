@@ -62,11 +62,17 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
     } else {
         context.print(&in_words(context, &plan))?;
     }
-    Ok(match (arguments.exit_code, plan.blocked.is_empty(), plan.actions.is_empty()) {
-        (true, false, _) => BLOCKED,
-        (true, true, false) => CHANGES,
-        (true, true, true) | (false, _, _) => 0,
-    })
+    Ok(
+        match (
+            arguments.exit_code,
+            plan.blocked.is_empty() && plan.recovery.is_none(),
+            plan.actions.is_empty(),
+        ) {
+            (true, false, _) => BLOCKED,
+            (true, true, false) => CHANGES,
+            (true, true, true) | (false, _, _) => 0,
+        },
+    )
 }
 
 fn in_words(context: &Context, plan: &dto::Plan) -> String {

@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::apply::finish;
-use super::client::{Client, run_id};
+use super::client::{Client, run_ids};
 use super::context::Context;
 use super::failure::Failure;
 use super::follow::{Followed, Until, follow};
@@ -16,6 +16,7 @@ use crate::engine::Autonomy;
 #[command(after_help = "Examples:
   larder run web                back up job `web` now
   larder run web mail           one after the other
+  larder run apps/nextcloud     one series of a job with `*`; `larder run apps` runs all of them
   larder run web --detach       with a daemon: ask, and do not wait
 
 Archives of such runs fill no slot of the retention policy; they stay `manual_keep` (30 days).
@@ -51,7 +52,9 @@ async fn detach(context: &Context, client: &Client, jobs: &[String]) -> anyhow::
         if context.is_json() {
             context.print_json(&answer)?;
         } else {
-            context.print(&format!("run {}: backup of {job}\n", run_id(&answer)?))?;
+            for run in run_ids(&answer)? {
+                context.print(&format!("run {run}: backup of {job}\n"))?;
+            }
         }
     }
     Ok(0)
@@ -62,7 +65,7 @@ async fn run_jobs(context: &Context, client: &Client, jobs: &[String]) -> anyhow
     let mut runs = Vec::new();
     for job in jobs {
         match client.post(&format!("/jobs/{}/run", segment(job)), None).await {
-            Ok(answer) => runs.push(run_id(&answer)?),
+            Ok(answer) => runs.extend(run_ids(&answer)?),
             Err(error) => match error.downcast_ref::<Failure>().and_then(|f| f.run_id) {
                 Some(run) => {
                     context

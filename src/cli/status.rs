@@ -51,6 +51,9 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
     for problem in &health.problems {
         context.warn(problem);
     }
+    if let Some(uncovered) = &health.uncovered {
+        context.tell(uncovered);
+    }
     Ok(0)
 }
 
@@ -71,27 +74,35 @@ async fn read(
 
 fn table(context: &Context, verdicts: &[dto::Verdict], health: &dto::Health) -> String {
     let now = health.at.timestamp();
-    let mut table =
-        Table::new(&["verdict", "job", "last success", "next run", "reasons"], &[], &[4]);
+    let ago = |at: Option<dto::Moment>| {
+        at.map_or_else(|| "never".to_owned(), |at| relative(at.timestamp(), now))
+    };
+    // A column of its own only where somebody wants proofs, or has one.
+    let is_proven =
+        |verdict: &dto::Verdict| verdict.last_proven.is_some() || verdict.next_drill.is_some();
+    let has_proofs = verdicts.iter().any(is_proven);
+    let columns = ["verdict", "job", "last success", "next run", "proven", "reasons"];
+    let mut table = if has_proofs {
+        Table::new(&columns, &[], &[5])
+    } else {
+        Table::new(&["verdict", "job", "last success", "next run", "reasons"], &[], &[4])
+    };
     for verdict in verdicts {
-        table.row([
-            verdict.verdict.replace('_', " "),
-            verdict.job.clone(),
-            verdict
-                .last_success
-                .map_or_else(|| "never".to_owned(), |at| relative(at.timestamp(), now)),
-            verdict.next_run.map_or_else(
-                || "-".to_owned(),
-                |at| {
-                    if at.timestamp() <= now {
-                        "now".to_owned()
-                    } else {
-                        relative(at.timestamp(), now)
-                    }
-                },
-            ),
-            verdict.reasons.join("; "),
-        ]);
+        let next_run = verdict.next_run.map(|at| at.timestamp());
+        let next_run = match next_run {
+            None => "-".to_owned(),
+            Some(at) if at <= now => "now".to_owned(),
+            Some(at) => relative(at, now),
+        };
+        let word = verdict.verdict.replace('_', " ");
+        let (job, last, reasons) =
+            (verdict.job.clone(), ago(verdict.last_success), verdict.reasons.join("; "));
+        if has_proofs {
+            let proven = if is_proven(verdict) { ago(verdict.last_proven) } else { "-".to_owned() };
+            table.row([word, job, last, next_run, proven, reasons]);
+        } else {
+            table.row([word, job, last, next_run, reasons]);
+        }
     }
     table.render(context)
 }
@@ -160,6 +171,8 @@ mod tests {
             next_scheduled: None,
             next_run: None,
             last_success: None,
+            last_proven: None,
+            next_drill: None,
             copies: Vec::new(),
             offsite: Vec::new(),
         }

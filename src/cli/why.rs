@@ -64,6 +64,9 @@ fn in_words(archive: &dto::Archive) -> String {
     if archive.condition != "present" {
         lines.push(format!("  its file is {}", archive.condition));
     }
+    if let Some(why) = &archive.refuted {
+        lines.push(format!("  it did not stand its drill: {}", clean(why)));
+    }
     lines.push(String::new());
     lines.join("\n")
 }

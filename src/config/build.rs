@@ -17,6 +17,7 @@ use crate::model::retention::Policy;
 mod across;
 mod instance;
 mod job;
+mod own;
 mod peer;
 mod place;
 mod reference;
@@ -112,7 +113,8 @@ pub(crate) fn build(objects: &[Object], terms: Terms<'_>) -> Built {
     });
     let instance = single(objects, Kind::Instance, terms, &mut book, instance::instance);
     let recovery = single(objects, Kind::Recovery, terms, &mut book, instance::recovery);
-    world.recovery = recovery.unwrap_or_default();
+    let keeps_configuration = recovery.as_ref().is_none_or(|recovery| recovery.configuration);
+    world.recovery = recovery.map(|recovery| recovery.recipients).unwrap_or_default();
     if declared(objects, Kind::Defaults) {
         let defaults = single(objects, Kind::Defaults, terms, &mut book, |object, cx| {
             instance::defaults(object, &world, cx)
@@ -153,7 +155,9 @@ pub(crate) fn build(objects: &[Object], terms: Terms<'_>) -> Built {
     let desired = instance.map(|instance| Desired {
         instance,
         recovery_recipients: world.recovery.clone(),
+        keeps_configuration,
         jobs,
+        templates: BTreeMap::new(),
         locations: world.places.clone(),
         peers,
         tokens,
@@ -161,6 +165,7 @@ pub(crate) fn build(objects: &[Object], terms: Terms<'_>) -> Built {
         hash: String::new(),
     });
     let desired = desired.inspect(|desired| across::check(objects, desired, terms, &mut book));
+    let desired = desired.map(|desired| own::add(desired, terms.dir));
     Built {
         desired: desired.filter(|_| book.failed.is_empty()),
         findings: book.findings,

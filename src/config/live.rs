@@ -8,10 +8,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{self, Diagnostic, Severity};
+use crate::database::{self, Kind};
 use crate::model::desired::{Desired, NotifyTarget, Place, SecretRef};
 use crate::model::job::{Command, Database, Job, JobSource};
 use crate::model::location::Location;
 use crate::model::peer::PeerKind;
+use crate::stop::Stop;
+
+mod yunohost;
 
 /// Compares a configuration with this host. Each diagnostic stands at the object that it is about.
 #[must_use]
@@ -32,8 +36,12 @@ pub fn check_live(desired: &Desired) -> Vec<Diagnostic> {
     for location in desired.locations.values() {
         host.location(location);
     }
+    let server = yunohost::Server::default();
     for job in desired.jobs.values().filter(|job| job.ended.is_none() && job.enabled) {
-        host.job(job);
+        if !job.is_built_in() {
+            host.job(job);
+        }
+        server.check(&mut host, job, desired.locations.get(&job.location));
     }
     for peer in desired.peers.values() {
         match &peer.kind {
@@ -91,13 +99,12 @@ impl Host {
     fn job(&mut self, job: &Job) {
         match &job.source {
             JobSource::CustomDir(dir) => self.source(&dir.source_path, &job.place),
-            JobSource::Mysql(database) => {
-                self.database(database, &job.place, &["mariadb-dump", "mysqldump"]);
+            JobSource::Mysql(database) => self.database(Kind::Mysql, database, &job.place),
+            JobSource::Postgresql(database) => {
+                self.database(Kind::Postgresql, database, &job.place);
             }
-            JobSource::Postgresql(database) => self.database(database, &job.place, &["pg_dump"]),
-            JobSource::YnhApp { .. } | JobSource::YnhSystem { .. } => {
-                self.program("yunohost", &job.place);
-            }
+            // The server is asked once, for all of them.
+            JobSource::YnhApp { .. } | JobSource::YnhSystem { .. } => {}
         }
         for command in job.before.iter().chain(&job.after) {
             match command {
@@ -127,20 +134,55 @@ impl Host {
         }
     }
 
-    fn database(&mut self, database: &Database, place: &Place, programs: &[&str]) {
-        if !programs.iter().any(|program| found(program).is_some()) {
-            let message = format!("`{}` is not installed", programs[0]);
-            self.error(place, message, "install the client programs of the database");
+    fn database(&mut self, kind: Kind, access: &Database, place: &Place) {
+        let errors_before = self.errors();
+        if let Some(missing) = database::missing_program(kind) {
+            let message = format!("`{}` is not installed", missing.program);
+            self.error(place, message, &format!("`apt install {}`", missing.package));
         }
-        if let Some(password) = &database.password {
+        if let Some(password) = &access.password {
             self.secret(password, place);
         }
-        if let Some(socket) = &database.socket
+        if let Some(socket) = &access.socket
             && !socket.exists()
         {
             let message = format!("the socket `{}` does not exist", socket.display());
             self.error(place, message, "does the server run?");
         }
+        // The server would say the same again, less clearly.
+        if self.errors() == errors_before {
+            self.server(kind, access, place);
+        }
+    }
+
+    /// Whether the server lets us in, and the database is there.
+    fn server(&mut self, kind: Kind, access: &Database, place: &Place) {
+        let stop = Stop::new();
+        let name = access.database.as_str();
+        let size = if name == "*" {
+            database::list(kind, access, &stop).map(|_| Some(0))
+        } else {
+            database::size(kind, access, name, &stop)
+        };
+        match size {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                let message = format!(
+                    "there is no {} database `{name}`, or none that the user may see",
+                    kind.name()
+                );
+                self.error(place, message, "check `database` and `user`");
+            }
+            Err(error) => {
+                let message =
+                    format!("the {} database `{name}` cannot be reached: {error}", kind.name());
+                self.error(place, message, &error.hint());
+            }
+        }
+    }
+
+    fn errors(&self) -> usize {
+        self.found.iter().filter(|found| found.severity == Severity::Error).count()
     }
 
     fn location(&mut self, location: &Location) {

@@ -47,7 +47,7 @@ fn object_schema(kind: Kind) -> Value {
 }
 
 const NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,49}$";
-const DURATION: &str = "^\\s*([0-9]+\\s*[a-z]+\\s*)+$";
+const DURATION: &str = "^\\s*(([0-9]+\\s*[a-z]+\\s*)+|0)$";
 
 fn table_schema(table: &'static Table) -> Value {
     let properties: Map<String, Value> =

@@ -83,9 +83,12 @@ type Shown<'a> = (&'static str, Option<String>, Option<&'a Place>, Table);
 
 fn objects(desired: &Desired) -> Vec<Shown<'_>> {
     let mut all: Vec<Shown<'_>> = vec![("instance", None, None, instance(&desired.instance))];
-    if !desired.recovery_recipients.is_empty() {
-        let recipients = vec![("recipients", desired.recovery_recipients.clone().into())];
-        all.push(("recovery", None, None, recipients));
+    if !desired.recovery_recipients.is_empty() || !desired.keeps_configuration {
+        let recovery = vec![
+            ("recipients", desired.recovery_recipients.clone().into()),
+            ("configuration", desired.keeps_configuration.into()),
+        ];
+        all.push(("recovery", None, None, recovery));
     }
     for (name, location) in &desired.locations {
         all.push((
@@ -95,7 +98,7 @@ fn objects(desired: &Desired) -> Vec<Shown<'_>> {
             location_table(location),
         ));
     }
-    for (name, job) in &desired.jobs {
+    for (name, job) in desired.jobs.iter().filter(|(_, job)| !job.is_built_in()) {
         all.push(("job", Some(name.to_string()), Some(&job.place), job_table(job)));
     }
     for (name, peer) in &desired.peers {

@@ -43,6 +43,9 @@ pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
     if rest.is_empty() {
         return Err("the duration is empty".to_owned());
     }
+    if rest == "0" {
+        return Ok(SignedDuration::ZERO);
+    }
     let mut seconds = 0_u64;
     while !rest.is_empty() {
         let (number, unit, behind) = split(rest);
@@ -232,6 +235,7 @@ mod tests {
         assert_eq!(hours("14d"), 14 * 24);
         assert_eq!(hours("1d 12h"), 36);
         assert_eq!(duration("90 min").unwrap().as_mins(), 90);
+        assert!(duration("0").unwrap().is_zero());
         for wrong in ["", "6", "h", "-1h", "1.5h", "6 parsecs", "99999999999w", "6h,", "6h h", "٣h"]
         {
             assert!(duration(wrong).is_err(), "{wrong:?} was accepted");

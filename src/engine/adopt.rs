@@ -8,6 +8,7 @@ use crate::model::location::Codec;
 use crate::model::name::{ArchiveName, JobName, PlaceName};
 use crate::model::size::Bytes;
 
+use super::backup::yunohost;
 use super::context::{Context, Done, Failure, with_causes};
 
 /// Adopts a foreign file into the series of a job.
@@ -17,6 +18,9 @@ pub(crate) fn adopt(
     file_name: &str,
     job: &JobName,
 ) -> Result<Done, Failure> {
+    if let Some(result) = yunohost::owed::adopt(cx, location, file_name, job) {
+        return result;
+    }
     let (store, _) = cx.available(location)?;
     let job =
         cx.desired.jobs.get(job).ok_or_else(|| {
@@ -76,6 +80,7 @@ pub(crate) fn adopt(
         pinned: false,
         condition: Condition::Present,
         verified_at: Some(cx.now()),
+        refuted: None,
         counts: MemberCounts { files: survey.files, ..MemberCounts::default() },
         config_hash: None,
         config_commit: None,

@@ -48,11 +48,13 @@ fn run_all(core: &Arc<Core>) -> Result<(), StateError> {
     for (id, name) in core.after_pending() {
         if let (Some(job), Some(run)) = (desired.jobs.get(&name), core.state.run(id)?) {
             tracing::warn!(job = %name, run = id.0, "running the commands `after` of an interrupted run");
+            let stop = core.stop.child();
             let context = Context {
                 core: Arc::clone(core),
                 desired: Arc::clone(&desired),
                 run,
-                stop: core.stop.child(),
+                give_way: stop.child(),
+                stop,
                 progress: Progress::new(),
             };
             let ran = around::run_after(&context, job, &context.stop);

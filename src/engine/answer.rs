@@ -11,7 +11,7 @@ use crate::stop::Stopped;
 use super::context::with_causes;
 use super::core::Core;
 use super::requests::Request;
-use super::{ArchiveKey, Autonomy, Event, RequestError, record};
+use super::{ArchiveKey, Autonomy, Event, RequestError, members, record, recovery, restore};
 
 /// Answers one request. The asker may be gone; then nobody hears the answer.
 pub(crate) fn answer(core: &Core, request: Request) {
@@ -19,6 +19,8 @@ pub(crate) fn answer(core: &Core, request: Request) {
         Request::Queue(work, reply) => {
             let _ = reply.send(queue(core, work));
         }
+        Request::List(job, reply) => members::ask(core, &job, reply),
+        Request::Listed(listed) => members::take_in(core, *listed),
         Request::Undelete(key, reply) => {
             let _ = reply.send(undelete(core, &key));
         }
@@ -27,6 +29,9 @@ pub(crate) fn answer(core: &Core, request: Request) {
         }
         Request::Approve(hash, reply) => {
             let _ = reply.send(approve(core, &hash));
+        }
+        Request::EndRecovery(reply) => {
+            let _ = reply.send(recovery::end(core).map_err(|error| failed(&error)));
         }
         Request::Cancel(run, reply) => {
             let _ = reply.send(cancel(core, run));
@@ -53,6 +58,8 @@ fn queue(core: &Core, work: Work) -> Result<RunId, RequestError> {
             core.requested().insert(same.id);
             return Ok(same.id);
         }
+        // Somebody waits for it from now on.
+        core.requested().insert(same.id);
         return Err(RequestError::Busy(same.id));
     }
     let run = core
@@ -68,12 +75,29 @@ fn queue(core: &Core, work: Work) -> Result<RunId, RequestError> {
 
 fn is_same(queued: &Work, asked: &Work) -> bool {
     match (queued, asked) {
-        (Work::Backup { job: a }, Work::Backup { job: b }) => a == b,
+        (Work::Backup { job: a }, Work::Backup { job: b })
+        | (Work::Drill { job: a, .. }, Work::Drill { job: b, .. }) => a == b,
         (queued, asked) => queued == asked,
     }
 }
 
 fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
+    let rests = match work {
+        Work::Backup { .. } | Work::Expire { .. } | Work::Send { .. } => {
+            recovery::is_under_way(core).map_err(|error| failed(&error))?
+        }
+        Work::EmptyTrash { .. }
+        | Work::Verify { .. }
+        | Work::Adopt { .. }
+        | Work::Restore { .. }
+        | Work::Drill { .. } => false,
+    };
+    if rests {
+        return Err(refused(
+            "this machine is new and has an old name: its archives come first".to_owned(),
+            "`larder recover` takes back what is there; `larder recover --done` says that there is nothing to take back",
+        ));
+    }
     let desired = core.desired();
     match work {
         Work::Backup { job } => {
@@ -86,13 +110,27 @@ fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
                     "remove that line to run it again",
                 ));
             }
+            if found.is_template() {
+                return Err(refused(
+                    format!("`{job}` makes no archive of its own"),
+                    "run one of its series, or all of them: `larder jobs` lists them",
+                ));
+            }
             Ok(())
         }
         Work::Expire { series, archives } => archives.iter().try_for_each(|id| {
             let key = ArchiveKey { id: *id, location: series.location.clone() };
             may_delete(core, &present(core, &key)?)
         }),
-        Work::Verify { archive, location } => {
+        // What it set aside is there, whatever became of the archive.
+        Work::Restore { request, .. } if request.undo.is_some() => Ok(()),
+        Work::Restore { archive, location, .. } => {
+            let key = ArchiveKey { id: *archive, location: location.clone() };
+            restore::may_restore(core, &present(core, &key)?).map_err(|failure| {
+                RequestError::Refused { why: failure.summary, hint: failure.hint }
+            })
+        }
+        Work::Verify { archive, location } | Work::Drill { archive, location, .. } => {
             present(core, &ArchiveKey { id: *archive, location: location.clone() }).map(drop)
         }
         Work::Send { archive, from, to } => {
@@ -149,8 +187,19 @@ fn may_delete(core: &Core, archive: &Archive) -> Result<(), RequestError> {
     }
     let open = core.state.open_runs().map_err(|error| failed(&error))?;
     let held = open.iter().find(|run| {
-        matches!(&run.work, Work::Send { archive: id, .. } | Work::Verify { archive: id, .. } if *id == archive.id)
-            && run.status == RunStatus::Running
+        match &run.work {
+            // What somebody wants back stays from the moment that it is asked for.
+            Work::Restore { archive: id, .. } => *id == archive.id,
+            Work::Send { archive: id, .. }
+            | Work::Verify { archive: id, .. }
+            | Work::Drill { archive: id, .. } => {
+                *id == archive.id && run.status == RunStatus::Running
+            }
+            Work::Backup { .. }
+            | Work::Expire { .. }
+            | Work::EmptyTrash { .. }
+            | Work::Adopt { .. } => false,
+        }
     });
     if let Some(run) = held {
         return Err(refused(

@@ -3,22 +3,29 @@
 //! Nothing counts before the archive has its final name at its location and its record in the
 //! state. See [`super::around`] for the commands.
 
+use std::path::Path;
+use std::time::Duration;
+
 use jiff::Zoned;
 
 use crate::archive;
+use crate::database;
 use crate::location::ArchiveStore;
 use crate::model::archive::{Archive, ArchiveId, Condition, How, Outcome};
-use crate::model::job::{Job, JobSource, JobType};
+use crate::model::job::{CustomDir, Database, Job, JobSource};
 use crate::model::location::Location;
 use crate::model::name::JobName;
 use crate::model::run::{Cause, RunId, Work};
 use crate::model::size::Bytes;
+use crate::source::Source;
 use crate::source::directory::Directory;
 
 use super::around::between_commands;
 use super::context::{Context, Done, Failure, with_causes};
 use super::room::make_room;
 use super::suspicion;
+
+pub(crate) mod yunohost;
 
 /// Makes an archive of a job.
 pub(crate) fn backup(cx: &Context, name: &JobName) -> Result<Done, Failure> {
@@ -34,6 +41,9 @@ pub(crate) fn backup(cx: &Context, name: &JobName) -> Result<Done, Failure> {
     }
     let (store, free) = cx.available(&job.location)?;
     make_room(cx, job, location, store.as_ref(), free)?;
+    if let Some(target) = yunohost::target(&job.source) {
+        return yunohost::backup(cx, job, store.as_ref(), &target);
+    }
 
     let (read, after) = between_commands(cx, job, || read(cx, job, location, store.as_ref()))?;
     let mut done = publish(cx, job, store.as_ref(), read)?;
@@ -70,24 +80,9 @@ fn read(
     location: &Location,
     store: &dyn ArchiveStore,
 ) -> Result<Read, Failure> {
-    let directory = match &job.source {
-        JobSource::CustomDir(directory) => directory,
-        JobSource::Mysql(_)
-        | JobSource::Postgresql(_)
-        | JobSource::YnhApp { .. }
-        | JobSource::YnhSystem { .. } => {
-            return Err(Failure::new(format!(
-                "type `{}` is not carried out by this version yet",
-                job.source.job_type().word()
-            )));
-        }
-    };
     // The day and the time of an archive are those when reading starts.
     let created_at = cx.now().to_zoned(cx.desired.instance.timezone.clone());
-    let source = Directory::open(directory).map_err(|error| {
-        Failure::new(with_causes(&error))
-            .hint("nothing was deleted; check the path, or end the job with `state = \"absent\"`")
-    })?;
+    let opened = Opened::of(job)?;
     let instance = &cx.desired.instance;
     let name = store.free_name(&instance.name, &job.label, created_at.date(), &|name| {
         cx.core.catalogue.has_name(&job.location, name.as_str())
@@ -99,25 +94,22 @@ fn read(
         origin: instance.name.clone(),
         instance_url: instance.url.clone(),
         job: job.name.clone(),
-        job_type: JobType::CustomDir,
+        job_type: job.source.job_type(),
         label: job.label.clone(),
         created_at: created_at.clone(),
         yunohost_version: cx.core.yunohost_version(),
         config_generation: cx.core.generation(),
         codec: location.codec,
-        recipients: location.encrypt_to.clone(),
-        source_root: directory.source_path.clone(),
+        recipients: recipients(job, location),
+        content: opened.content(),
     };
-    cx.log(&format!(
-        "reading `{}` into `{name}` at `{}`",
-        directory.source_path.display(),
-        location.name
-    ));
+    cx.log(&format!("reading {} into `{name}` at `{}`", opened.shown(), location.name));
     cx.progress.enter("reading");
     let incoming = store.begin(cx.run.id)?;
+    let source = opened.into_source(cx, job, &incoming.path);
     let file =
         incoming.file.try_clone().map_err(|error| store.failed("use", &incoming.path, error))?;
-    let result = archive::write(Box::new(source), &spec, file, &cx.stop, &cx.progress);
+    let result = archive::write(source, &spec, file, &cx.stop, &cx.progress);
     match result {
         Ok((written, _)) => Ok(Read { incoming, written, created_at, id, name }),
         Err(error) => {
@@ -125,6 +117,73 @@ fn read(
             // Its own part goes at once: after a full disk its space is needed.
             cx.discard(store);
             Err(failure)
+        }
+    }
+}
+
+/// What a job reads: proved to be there where that costs nothing.
+enum Opened<'a> {
+    Directory(&'a CustomDir, Box<Directory>),
+    Database(database::Kind, &'a Database),
+}
+
+impl<'a> Opened<'a> {
+    fn of(job: &'a Job) -> Result<Self, Failure> {
+        let database = match &job.source {
+            JobSource::CustomDir(directory) => {
+                let source = Directory::open(directory).map_err(|error| {
+                    Failure::new(with_causes(&error)).hint(
+                        "nothing was deleted; check the path, or end the job with `state = \"absent\"`",
+                    )
+                })?;
+                return Ok(Opened::Directory(directory, Box::new(source)));
+            }
+            JobSource::Mysql(database) => Opened::Database(database::Kind::Mysql, database),
+            JobSource::Postgresql(database) => {
+                Opened::Database(database::Kind::Postgresql, database)
+            }
+            JobSource::YnhApp { .. } | JobSource::YnhSystem { .. } => {
+                return Err(Failure::new(format!(
+                    "type `{}` is not carried out by this version yet",
+                    job.source.job_type().word()
+                )));
+            }
+        };
+        Ok(database)
+    }
+
+    fn content(&self) -> archive::Content {
+        match self {
+            Opened::Directory(directory, _) => {
+                archive::Content::Directory(directory.source_path.clone())
+            }
+            Opened::Database(_, database) => archive::Content::Database(database.database.clone()),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Opened::Directory(directory, _) => format!("`{}`", directory.source_path.display()),
+            Opened::Database(kind, database) => {
+                format!("the {} database `{}`", kind.name(), database.database)
+            }
+        }
+    }
+
+    /// A dump rests beside the archive that it goes into: there is a real disk, whose room was
+    /// looked at.
+    fn into_source(self, cx: &Context, job: &Job, incoming: &Path) -> Box<dyn Source> {
+        match self {
+            Opened::Directory(_, source) => source,
+            Opened::Database(kind, database) => {
+                let dump = database::Dump {
+                    access: database,
+                    name: &database.database,
+                    spool: incoming.parent().unwrap_or(incoming),
+                    timeout: Duration::try_from(job.timeout).unwrap_or(Duration::from_hours(6)),
+                };
+                database::source(kind, &dump, &cx.stop, &cx.progress)
+            }
         }
     }
 }
@@ -180,7 +239,7 @@ fn publish(cx: &Context, job: &Job, store: &dyn ArchiveStore, read: Read) -> Res
         stream_sha256: Some(written.stream_sha256),
         file_sha256: Some(written.file_sha256),
         codec: cx.desired.locations[&job.location].codec,
-        recipients: cx.desired.locations[&job.location].encrypt_to.clone(),
+        recipients: recipients(job, &cx.desired.locations[&job.location]),
         outcome: outcome.clone(),
         partial_allowed: job.allow_partial,
         how: if cx.run.cause == Cause::Manual { How::Manual } else { How::Scheduled },
@@ -188,6 +247,7 @@ fn publish(cx: &Context, job: &Job, store: &dyn ArchiveStore, read: Read) -> Res
         pinned: false,
         condition: Condition::Present,
         verified_at: None,
+        refuted: None,
         counts: written.counts,
         config_hash: Some(cx.desired.hash.clone()),
         config_commit: cx.core.config_commit(),
@@ -197,6 +257,13 @@ fn publish(cx: &Context, job: &Job, store: &dyn ArchiveStore, read: Read) -> Res
     // From here on the archive exists, whatever happens to its record: the next start finds it.
     cx.core.catalogue.put(&cx.core.state, archive)?;
     Ok(done(&written, &outcome, name))
+}
+
+/// Who can open the archive: whom the location names, and whom the job adds.
+fn recipients(job: &Job, location: &Location) -> Vec<String> {
+    let mut all = location.encrypt_to.clone();
+    all.extend(job.encrypt_to.iter().filter(|one| !location.encrypt_to.contains(one)).cloned());
+    all
 }
 
 fn done(
@@ -226,5 +293,6 @@ fn done(
         summary.push_str("; suspect: ");
         summary.push_str(reason);
     }
-    Done { warned, summary, archive: Some((name, written.file_size)) }
+    let made = Some((name, written.file_size));
+    Done { warned, summary, archive: made, ..Done::default() }
 }

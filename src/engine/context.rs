@@ -22,6 +22,8 @@ pub(crate) struct Context {
     pub(crate) desired: Arc<Desired>,
     pub(crate) run: Run,
     pub(crate) stop: Stop,
+    /// See [`Running`](super::core::Running).
+    pub(crate) give_way: Stop,
     pub(crate) progress: Progress,
 }
 
@@ -34,6 +36,8 @@ pub(crate) struct Done {
     pub(crate) summary: String,
     /// The archive that was made, and its size in bytes.
     pub(crate) archive: Option<(ArchiveName, u64)>,
+    /// Whether it gave way to another, and has to go on later.
+    pub(crate) goes_on: bool,
 }
 
 /// A run that did not.

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{broadcast, mpsc, watch};
 
+use crate::archive::HalfRead;
 use crate::location::ArchiveStore;
 use crate::location::folder::Folder;
 use crate::model::archive::{Archive, Series};
@@ -17,16 +18,18 @@ use crate::model::job::Job;
 use crate::model::name::{JobName, PlaceName};
 use crate::model::observed::LocationState;
 use crate::model::run::{Lane, Run, RunId, Work};
-use crate::process;
 use crate::progress::Progress;
 use crate::state::{State, StateError};
 use crate::stop::Stop;
+use crate::yunohost;
 
 use super::catalogue::Catalogue;
+use super::members::{Lister, Listings};
 use super::requests::Request;
 use super::stock::Stock;
+use super::uncovered::Uncovered;
 use super::wanted::Wanted;
-use super::{Event, Options, View};
+use super::{ArchiveKey, Event, Options, View};
 
 /// Where the state keeps whose commands `after` have not run yet.
 const AFTER_PENDING: &str = "after-pending";
@@ -34,10 +37,29 @@ const AFTER_PENDING: &str = "after-pending";
 const BRAKE_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A run that is under way.
+#[derive(Debug, Clone)]
 pub(crate) struct Running {
     pub(crate) run: Run,
     pub(crate) stop: Stop,
+    /// Asked when something waits that comes first. A verification that nobody waits for obeys it,
+    /// and is queued again.
+    pub(crate) give_way: Stop,
     pub(crate) progress: Progress,
+}
+
+impl Running {
+    /// With a stop of its own, which the engine's includes.
+    pub(crate) fn new(core: &Core, run: &Run) -> Self {
+        let stop = core.stop.child();
+        Self { run: run.clone(), give_way: stop.child(), stop, progress: Progress::new() }
+    }
+}
+
+/// A reading that left its lane to others.
+#[derive(Debug)]
+pub(crate) struct GaveWay {
+    pub(crate) half: HalfRead,
+    pub(crate) at: Timestamp,
 }
 
 /// What the loop, the requests and the runs share.
@@ -49,6 +71,11 @@ pub(crate) struct Core {
     pub(crate) state: State,
     pub(crate) catalogue: Catalogue,
     pub(crate) wanted: ArcSwap<Wanted>,
+    /// What jobs with `*` stand for.
+    pub(crate) listings: Mutex<Listings>,
+    pub(crate) lister: Lister,
+    /// What of this host no job covers.
+    pub(crate) uncovered: Mutex<Uncovered>,
     pub(crate) stores: RwLock<BTreeMap<PlaceName, Arc<Folder>>>,
     pub(crate) view: ArcSwap<View>,
     pub(crate) events: broadcast::Sender<Event>,
@@ -65,6 +92,8 @@ pub(crate) struct Core {
     pub(crate) pruned_at: Mutex<Option<Timestamp>>,
     /// Runs whose record could not be written yet; nothing is begun while there are any.
     pub(crate) unrecorded: Mutex<Vec<Run>>,
+    /// How far archives were read back whose verification left its lane to others.
+    pub(crate) half_read: Mutex<BTreeMap<ArchiveKey, GaveWay>>,
     /// Runs that are recorded as over and whose thread still works.
     pub(crate) given_up: Mutex<BTreeMap<RunId, Work>>,
     /// Whose commands `after` have not run yet; written through to the state.
@@ -74,6 +103,8 @@ pub(crate) struct Core {
     /// Held while files of an archive change their place: an archive is pinned, deleted or taken
     /// back, never two of these at once.
     pub(crate) moving: Mutex<()>,
+    /// What the last plan of a restore saw.
+    pub(crate) seen: Mutex<Option<super::restore::Seen>>,
     /// Set once `larder apply` has noted that it looked.
     pub(crate) applied: OnceLock<()>,
     /// When the loop last moved.
@@ -108,7 +139,7 @@ impl Core {
         Timestamp::now()
     }
 
-    /// The configuration in force.
+    /// The configuration in force, the series of jobs with `*` in their place.
     pub(crate) fn desired(&self) -> Arc<Desired> {
         Arc::clone(&self.wanted.load().desired)
     }
@@ -159,6 +190,11 @@ impl Core {
         lock(&self.unrecorded)
     }
 
+    /// How far archives were read back whose verification left its lane to others.
+    pub(crate) fn half_read(&self) -> MutexGuard<'_, BTreeMap<ArchiveKey, GaveWay>> {
+        lock(&self.half_read)
+    }
+
     /// Runs that are recorded as over and whose thread still works.
     pub(crate) fn given_up(&self) -> MutexGuard<'_, BTreeMap<RunId, Work>> {
         lock(&self.given_up)
@@ -167,6 +203,11 @@ impl Core {
     /// The right to move files of archives; released when it is dropped.
     pub(crate) fn moving(&self) -> MutexGuard<'_, ()> {
         lock(&self.moving)
+    }
+
+    /// What the last plan of a restore saw.
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Option<super::restore::Seen>> {
+        lock(&self.seen)
     }
 
     /// The loop moves.
@@ -283,22 +324,6 @@ impl Core {
 
     /// The installed version of YunoHost without its `~…`, asked once.
     pub(crate) fn yunohost_version(&self) -> Option<String> {
-        self.yunohost
-            .get_or_init(|| {
-                let argv = ["yunohost", "tools", "versions", "--output-as", "json"];
-                let output = process::output(
-                    &argv.map(str::to_owned),
-                    std::time::Duration::from_secs(30),
-                    64 << 10,
-                    &self.stop,
-                )
-                .ok()?;
-                // Log lines come first; the JSON is the last line.
-                let last = output.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty())?;
-                let versions: serde_json::Value = serde_json::from_slice(last).ok()?;
-                let version = versions.get("yunohost")?.get("version")?.as_str()?;
-                Some(version.split('~').next().unwrap_or(version).to_owned())
-            })
-            .clone()
+        self.yunohost.get_or_init(|| yunohost::version(&self.stop).ok()).clone()
     }
 }

@@ -12,13 +12,16 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::config::watch::Change;
-use crate::model::run::{Lane, Run, RunStatus};
-use crate::progress::Progress;
+use crate::model::run::{Lane, Run, RunStatus, Work};
+use crate::reconcile::turns;
+use crate::stop::Stopped;
 
 use super::context::with_causes;
 use super::core::{Core, Running};
 use super::requests::{Reply, Request};
-use super::{Autonomy, after, answer, clock, executor, look, wanted};
+use super::{
+    ArchiveKey, Autonomy, after, answer, clock, executor, look, members, uncovered, wanted,
+};
 
 /// The longest time between two turns: locations come and go without telling.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -61,7 +64,7 @@ pub(crate) async fn run(
     loop {
         core.beat();
         let went_well = tokio::select! {
-            went_well = turn(&core, &mut turns, &mut waiting) => went_well,
+            went_well = turn(&core, &mut turns, &mut waiting, &mut workers) => went_well,
             // What the turn writes, it writes as if the machine had stopped in between.
             _ = core.stop.requested() => break,
         };
@@ -98,6 +101,7 @@ pub(crate) async fn run(
     }
     // Askers learn at once that nobody answers any more.
     drop(requests);
+    members::give_up(&core);
     while workers.join_next().await.is_some() {}
 }
 
@@ -142,10 +146,18 @@ async fn handle(core: &Arc<Core>, request: Request, waiting: &mut Waiting) {
 }
 
 /// One turn: the files if they are to be read again, then a look. Returns whether it went well.
-async fn turn(core: &Arc<Core>, turns: &mut Turns, waiting: &mut Waiting) -> bool {
+async fn turn(
+    core: &Arc<Core>,
+    turns: &mut Turns,
+    waiting: &mut Waiting,
+    workers: &mut JoinSet<()>,
+) -> bool {
     if std::mem::take(&mut waiting.reload) {
         reload_config(core).await;
     }
+    // Before the look: what is being listed keeps its series waiting, and nothing else.
+    members::begin_where_due(core, workers);
+    uncovered::begin_where_due(core);
     let shared = Arc::clone(core);
     let mut clock = turns.clock.clone();
     let (changed, wake_at, since) = (turns.changed, turns.wake_at, turns.looked_at.elapsed());
@@ -202,32 +214,65 @@ async fn reload_config(core: &Arc<Core>) {
     }
 }
 
-/// Starts the next run of every lane that is idle.
+/// Starts the next run of every lane that is idle, and asks what only fills idle times to leave
+/// a lane that something waits for.
 pub(crate) fn start_runs(core: &Arc<Core>, workers: &mut JoinSet<()>, open: &[Run]) {
     // What cannot be recorded is not begun.
     if core.stop.reason().is_some() || !core.unrecorded().is_empty() {
         return;
     }
+    let now = core.now();
     for lane in [Lane::Local, Lane::Network] {
-        let is_held = lane == Lane::Local && core.making_up.load(Ordering::Acquire);
-        if is_held || core.running().contains_key(&lane) {
-            continue;
-        }
-        let next = open
+        let waiting = open
             .iter()
             .filter(|run| run.status == RunStatus::Queued && run.lane() == lane)
-            .filter(|run| may_start(core, run))
-            .min_by_key(|run| run.rank());
-        if let Some(run) = next {
+            .filter(|run| may_start(core, run));
+        let under_way = core.running().get(&lane).cloned();
+        if let Some(running) = under_way {
+            give_way_to(core, &running, waiting, now);
+            continue;
+        }
+        if lane == Lane::Local && core.making_up.load(Ordering::Acquire) {
+            continue;
+        }
+        if let Some(run) = waiting.min_by_key(|run| turns::rank(run, reading(core, run), now)) {
             // Taken here and not in the worker, so that the next turn cannot start a second one,
             // and with the stop that the worker obeys, so that no cancellation is lost.
-            let (stop, progress) = (core.stop.child(), Progress::new());
-            core.running().insert(
-                lane,
-                Running { run: run.clone(), stop: stop.clone(), progress: progress.clone() },
-            );
-            workers.spawn(executor::execute(Arc::clone(core), run.clone(), stop, progress));
+            let running = Running::new(core, run);
+            core.running().insert(lane, running.clone());
+            workers.spawn(executor::execute(Arc::clone(core), running));
         }
+    }
+}
+
+/// Asks a run to leave its lane where one of those that wait comes first.
+fn give_way_to<'a>(
+    core: &Core,
+    running: &Running,
+    mut waiting: impl Iterator<Item = &'a Run>,
+    now: Timestamp,
+) {
+    // Somebody who asked for it while it was under way waits for it.
+    if running.give_way.reason().is_some() || core.requested().contains(&running.run.id) {
+        return;
+    }
+    let read = reading(core, &running.run);
+    if let Some(first) = waiting.find(|run| turns::gives_way(&running.run, read, run, now)) {
+        core.log_line(
+            running.run.id,
+            &format!("gives way to run {} ({})", first.id, first.work.word()),
+        );
+        running.give_way.request(Stopped::Cancelled);
+    }
+}
+
+/// What is known of the reading that a run is for.
+fn reading(core: &Core, run: &Run) -> turns::Reading {
+    let Work::Verify { archive, location } = &run.work else { return turns::Reading::default() };
+    let key = ArchiveKey { id: *archive, location: location.clone() };
+    turns::Reading {
+        last: core.catalogue.get(&key).and_then(|archive| archive.verified_at),
+        gave_way_at: core.half_read().get(&key).map(|gave_way| gave_way.at),
     }
 }
 
@@ -245,5 +290,6 @@ fn tell_whether_settled(core: &Core, idle: bool, open: Option<&[Run]>) {
     let nothing_wanted = core.options.autonomy == Autonomy::OnRequest
         || !core.view.load().plan.actions.iter().any(|action| look::is_wanted(core, &action.work));
     let recorded = core.unrecorded().is_empty();
-    core.settled.send_replace(idle && nothing_queued && nothing_wanted && recorded);
+    let listed = !members::is_busy(core);
+    core.settled.send_replace(idle && nothing_queued && nothing_wanted && recorded && listed);
 }

@@ -12,8 +12,8 @@ use crate::progress::Progress;
 use crate::stop::{Stop, Stopped};
 
 use super::context::{Context, Done, Failure};
-use super::core::Core;
-use super::{ArchiveKey, Event, adopt, backup, expire, record, send, verify};
+use super::core::{Core, Running};
+use super::{ArchiveKey, Event, adopt, backup, drill, expire, record, restore, send, verify};
 
 /// The most time that a run without a job's own time-out may take.
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(24);
@@ -36,9 +36,9 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Executes a queued run to its end, in the lane that was taken for it with the same `stop` and
-/// `progress`. Returns when the run is recorded as over, or is kept to be recorded later.
-pub(crate) async fn execute(core: Arc<Core>, queued: Run, stop: Stop, progress: Progress) {
+/// Executes a queued run to its end, in the lane that was taken for it. Returns when the run is recorded as over, or is kept to be recorded later.
+pub(crate) async fn execute(core: Arc<Core>, running: Running) {
+    let Running { run: queued, stop, give_way, progress } = running;
     let taken = Taken { core: &core, lane: queued.lane() };
     let desired = core.desired();
     let mut run = Run {
@@ -65,13 +65,25 @@ pub(crate) async fn execute(core: Arc<Core>, queued: Run, stop: Stop, progress: 
         desired: Arc::clone(&desired),
         run: run.clone(),
         stop: stop.clone(),
+        give_way,
         progress: progress.clone(),
     };
     let limit = time_limit(&context);
     let worker = tokio::task::spawn_blocking(move || carry_out(&context));
     let result = supervise(&core, &run, worker, &stop, &progress, limit).await;
 
-    set_end(&core, &mut run, result);
+    match result {
+        Ok(done) if done.goes_on && stop.reason().is_none() => {
+            tracing::info!(run = run.id.0, work = run.work.word(), subject = %subject(&run), "run waits again: {}", done.summary);
+            run = Run { status: RunStatus::Queued, started_at: None, summary: done.summary, ..run };
+        }
+        // Whoever asked it to stop meanwhile does not want it to go on.
+        Ok(done) if done.goes_on => {
+            let stopped = stop.reason().unwrap_or(Stopped::Cancelled);
+            set_end(&core, &mut run, Err(stopped.into()));
+        }
+        result => set_end(&core, &mut run, result),
+    }
     let shared = Arc::clone(&core);
     let over = run.clone();
     if tokio::task::spawn_blocking(move || record::end(&shared, over)).await.is_err() {
@@ -171,11 +183,13 @@ fn after_panic(error: tokio::task::JoinError) -> Failure {
 fn time_limit(context: &Context) -> Duration {
     let job = match &context.run.work {
         Work::Backup { job } => context.desired.jobs.get(job),
+        Work::Drill { job, .. } => drill::declared(&context.desired, job),
         Work::Expire { .. }
         | Work::EmptyTrash { .. }
         | Work::Verify { .. }
         | Work::Send { .. }
-        | Work::Adopt { .. } => None,
+        | Work::Adopt { .. }
+        | Work::Restore { .. } => None,
     };
     job.and_then(|job| Duration::try_from(job.timeout).ok()).unwrap_or(DEFAULT_TIMEOUT)
 }
@@ -194,6 +208,14 @@ fn carry_out(context: &Context) -> Result<Done, Failure> {
             send::send(context, &ArchiveKey { id: *archive, location: from.clone() }, to)
         }
         Work::Adopt { location, file_name, job } => adopt::adopt(context, location, file_name, job),
+        Work::Restore { archive, location, request } => {
+            let key = ArchiveKey { id: *archive, location: location.clone() };
+            restore::restore(context, &key, request)
+        }
+        Work::Drill { job, archive, location } => {
+            let key = ArchiveKey { id: *archive, location: location.clone() };
+            drill::drill(context, job, &key)
+        }
     }
 }
 
@@ -247,7 +269,10 @@ fn subject(run: &Run) -> String {
         Work::Backup { job } => job.to_string(),
         Work::Expire { series, .. } => series.to_string(),
         Work::EmptyTrash { location, .. } => location.to_string(),
-        Work::Verify { archive, location } => format!("{archive} at {location}"),
+        Work::Verify { archive, location } | Work::Restore { archive, location, .. } => {
+            format!("{archive} at {location}")
+        }
+        Work::Drill { job, archive, location } => format!("{job}: {archive} at {location}"),
         Work::Send { archive, from, to } => format!("{archive} from {from} to {to}"),
         Work::Adopt { location, file_name, .. } => {
             format!("{} at {location}", file_name.escape_default())

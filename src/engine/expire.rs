@@ -14,6 +14,7 @@ use crate::reconcile;
 use crate::reconcile::expiry::{PassOutcome, approval_hash};
 use crate::state::Tombstone;
 
+use super::backup::yunohost;
 use super::context::{Context, Done, Failure};
 use super::core::Core;
 use super::{ArchiveKey, observe};
@@ -52,7 +53,7 @@ pub(crate) fn expire(
         };
         let until = (location.trash.is_positive())
             .then(|| cx.now().checked_add(location.trash).unwrap_or(Timestamp::MAX));
-        let Some(archive) = remove(&cx.core, store.as_ref(), &key, until, may_go)? else {
+        let Some(removed) = remove(&cx.core, store.as_ref(), &key, until, may_go)? else {
             if let Some(kept) = cx.core.catalogue.get(&key) {
                 cx.log(&format!("kept `{}`: it may not go any more", kept.name));
                 let later = cx.now().checked_add(TRY_AGAIN).unwrap_or(Timestamp::MAX);
@@ -60,6 +61,7 @@ pub(crate) fn expire(
             }
             continue;
         };
+        let Removed { archive, until, by_yunohost } = removed;
         // What retention deletes here was judged archive by archive; what people and peers cause
         // adds up, one by one: the run may be stopped before the next.
         if by_request || matches!(archive.how, How::Received { .. }) {
@@ -68,6 +70,9 @@ pub(crate) fn expire(
         deleted += 1;
         freed += archive.file_size;
         cx.log(&match until {
+            None if by_yunohost => {
+                format!("deleted `{}` by YunoHost: it cannot be taken back", archive.name)
+            }
             Some(until) => {
                 format!("deleted `{}`; it can be taken back until {until}", archive.name)
             }
@@ -108,18 +113,32 @@ pub(crate) fn is_last_good(core: &Core, archive: &Archive) -> bool {
     archive.is_good() && core.catalogue.select(others).is_empty()
 }
 
+/// What became of an archive that was removed.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    /// What it was.
+    pub(crate) archive: Archive,
+    /// Until when it rests in the trash.
+    pub(crate) until: Option<Timestamp>,
+    /// Whether it was YunoHost's own, and YunoHost deleted it: then it is gone for good.
+    pub(crate) by_yunohost: bool,
+}
+
 /// Removes one archive, to the trash or for good, if it `may_go`; returns what it was, or `None`
-/// when it stays or is not known. Repeating it after a crash does no harm.
+/// when it stays or is not known. What YunoHost made is deleted by YunoHost, which has no trash.
+/// Repeating it after a crash does no harm.
 pub(crate) fn remove(
     core: &Core,
     store: &dyn ArchiveStore,
     key: &ArchiveKey,
     until: Option<Timestamp>,
     may_go: impl FnOnce(&Archive) -> bool,
-) -> Result<Option<Archive>, Failure> {
+) -> Result<Option<Removed>, Failure> {
     // From the question to the deed nobody pins it or takes it back.
     let _moving = core.moving();
     let Some(archive) = core.catalogue.get(key).filter(may_go) else { return Ok(None) };
+    let by_yunohost = yunohost::own::is_its_own(core, &archive)?;
+    let until = until.filter(|_| !by_yunohost);
     core.state.put_tombstone(&Tombstone {
         archive: archive.id,
         location: archive.location.clone(),
@@ -127,7 +146,11 @@ pub(crate) fn remove(
         to_trash: until,
         at: core.now(),
     })?;
+    if by_yunohost {
+        yunohost::own::delete(core, store, &archive)?;
+    }
     let moved = match until {
+        None if by_yunohost => Ok(()),
         Some(until) => store.trash(&archive, until),
         None => store.unlink(&archive),
     };
@@ -148,7 +171,7 @@ pub(crate) fn remove(
         (Err(error), _) => return Err(error.into()),
     }
     core.state.drop_tombstone(archive.id, &archive.location)?;
-    Ok(Some(archive))
+    Ok(Some(Removed { archive, until, by_yunohost }))
 }
 
 /// Unlinks trashed archives whose time is over.
@@ -166,7 +189,7 @@ pub(crate) fn empty_trash(
         let now = cx.now();
         let is_over = |archive: &Archive| matches!(archive.condition, Condition::Trashed { until } if until <= now);
         let gone = remove(&cx.core, store.as_ref(), &key, None, is_over)?;
-        let Some(archive) = gone else { continue };
+        let Some(Removed { archive, .. }) = gone else { continue };
         cx.log(&format!("unlinked `{}` from the trash", archive.name));
         freed += archive.file_size;
         unlinked += 1;

@@ -14,7 +14,7 @@ use crate::state::StateError;
 use crate::status;
 
 use super::core::Core;
-use super::{Autonomy, Event, View, clock, observe, record, start, stock};
+use super::{Autonomy, Event, View, clock, observe, record, recovery, start, stock, uncovered};
 
 /// How old a view gets although nothing happens.
 const LOOK_ANEW: Duration = Duration::from_mins(10);
@@ -40,7 +40,11 @@ pub(crate) fn look_if_needed(
     let frozen = clock.check(&core.state, now)?;
     let taken = if core.running().is_empty() {
         start::prune_where_due(core)?;
-        stock::take_where_due(core)
+        let taken = stock::take_where_due(core);
+        if taken {
+            recovery::looked(core)?;
+        }
+        taken
     } else {
         false
     };
@@ -100,6 +104,12 @@ fn queue(core: &Core, plan: &Plan, now: Timestamp) -> Result<bool, StateError> {
         for action in &wanted {
             let (work, cause) = (action.work.clone(), action.cause.clone());
             runs.push(txn.enqueue(work, cause, now, Some(hash.clone()))?);
+            if let (Work::Drill { job, .. }, Cause::Due { due, .. }) = (&action.work, &action.cause)
+            {
+                let mut facts = txn.drill_facts(job)?;
+                facts.last_due = Some(*due);
+                txn.put_drill_facts(job, &facts)?;
+            }
             let Work::Backup { job } = &action.work else { continue };
             let Some(mut facts) = txn.job_facts(job)? else { continue };
             if let Cause::Due { due, .. } = action.cause {
@@ -126,9 +136,13 @@ pub(crate) fn is_wanted(core: &Core, work: &Work) -> bool {
         return true;
     }
     let job = match work {
-        Work::Backup { job } | Work::Adopt { job, .. } => Some(job.clone()),
+        Work::Backup { job } | Work::Adopt { job, .. } | Work::Drill { job, .. } => {
+            Some(job.clone())
+        }
         Work::Expire { series, .. } => Some(series.job.clone()),
-        Work::Verify { archive, location } | Work::Send { archive, from: location, .. } => {
+        Work::Verify { archive, location }
+        | Work::Restore { archive, location, .. }
+        | Work::Send { archive, from: location, .. } => {
             let key = super::ArchiveKey { id: *archive, location: location.clone() };
             core.catalogue.get(&key).map(|archive| archive.job)
         }
@@ -217,6 +231,7 @@ fn publish_view(
         observed: Arc::new(observed),
         plan: Arc::new(plan),
         verdicts: Arc::new(verdicts),
+        uncovered: uncovered::line(core),
     }));
     core.tell(Event::View);
 }

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use crate::model::desired::Desired;
 use crate::model::job::JobSource;
 use crate::model::name::{JobName, PlaceName};
-use crate::model::observed::{JobFacts, Observed};
+use crate::model::observed::{DrillFacts, JobFacts, Observed};
 use crate::state::StateError;
 
 use super::core::Core;
+use super::members;
 
 /// The facts of now.
 pub(crate) fn observe(
@@ -30,6 +31,7 @@ pub(crate) fn observe(
         open_runs,
         archives: core.catalogue.archives(),
         foreign: core.catalogue.foreign(),
+        members: members::known(core),
         locations,
         beside_source: beside_source(desired),
         ..Observed::nothing(now)
@@ -56,6 +58,7 @@ fn remember(
     observed: &mut Observed,
 ) -> Result<(), StateError> {
     observed.jobs = job_facts(core, desired, now)?;
+    observed.drills = drill_facts(core, desired, now)?;
     observed.series = core.state.series_facts()?;
     observed.approvals = core.state.approvals()?;
     observed.freezes = core.state.freezes()?;
@@ -112,5 +115,34 @@ fn job_facts(
         })?;
     }
     facts.extend(seen_first.into_iter().map(|(name, fresh)| (name.clone(), fresh)));
+    Ok(facts)
+}
+
+/// What is remembered of drills; a schedule of drills that is seen for the first time is known from
+/// now on, so that its instants of last month were not missed. One that went is forgotten.
+fn drill_facts(
+    core: &Core,
+    desired: &Desired,
+    now: Timestamp,
+) -> Result<BTreeMap<JobName, DrillFacts>, StateError> {
+    let mut facts = core.state.drill_facts()?;
+    let mut changed = Vec::new();
+    for job in desired.jobs.values() {
+        let known = facts.get(&job.name);
+        let was_known = known.is_some_and(|known| known.known_since.is_some());
+        if was_known == job.drill.is_some() {
+            continue;
+        }
+        let earlier = || job.formerly.iter().find_map(|name| facts.get(name));
+        let mut fresh = known.or_else(earlier).cloned().unwrap_or_default();
+        fresh.known_since = job.drill.is_some().then(|| fresh.known_since.unwrap_or(now));
+        changed.push((&job.name, fresh));
+    }
+    if !changed.is_empty() {
+        core.state.commit(|txn| {
+            changed.iter().try_for_each(|(name, fresh)| txn.put_drill_facts(name, fresh))
+        })?;
+    }
+    facts.extend(changed.into_iter().map(|(name, fresh)| (name.clone(), fresh)));
     Ok(facts)
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::archive::ArchiveId;
 use crate::model::name::{JobName, PlaceName};
-use crate::model::observed::{Attempt, Freeze};
+use crate::model::observed::{Attempt, DrillOutcome, Freeze, LastDrill};
 use crate::model::run::{Cause, Run, RunStatus, Work};
 use crate::state::{StateError, Transaction};
 
@@ -19,6 +19,11 @@ use super::core::Core;
 const AGAIN_SOON: SignedDuration = SignedDuration::from_mins(15);
 /// The same for reading an archive back.
 const AGAIN_LATER: SignedDuration = SignedDuration::from_hours(6);
+
+/// The same for a drill, beside its schedule.
+const FAILED_DRILL: SignedDuration = SignedDuration::from_hours(24);
+/// The same for a drill that the end of the daemon or of the machine broke off.
+const INTERRUPTED_DRILL: SignedDuration = SignedDuration::from_hours(1);
 
 /// Records that a run begins. `false` when that cannot be recorded: the run then stays `queued`,
 /// and nothing is begun before the state can be written again.
@@ -62,6 +67,9 @@ pub(crate) fn write(txn: &mut Transaction<'_>, run: &Run) -> Result<(), StateErr
             txn.drop_freeze(&Freeze::Clock(String::new()))?;
         }
     }
+    if let Work::Drill { job, .. } = &run.work {
+        note_drill(txn, run, job, at)?;
+    }
     match run.status {
         RunStatus::Error | RunStatus::Cancelled => put_off(txn, run, at),
         RunStatus::Queued
@@ -87,8 +95,11 @@ pub(crate) fn put_off(
         Work::EmptyTrash { location, archives } => rest(archives, location, AGAIN_SOON),
         Work::Verify { archive, location } => rest(&[*archive], location, AGAIN_LATER),
         Work::Send { archive, to, .. } => rest(&[*archive], to, AGAIN_SOON),
-        // Backups are tried again by the rules of their job; adoptions only when somebody asks.
-        Work::Backup { .. } | Work::Adopt { .. } => Ok(()),
+        // Backups are tried again by the rules of their job, drills by those of the plan, the others
+        // only when somebody asks.
+        Work::Backup { .. } | Work::Drill { .. } | Work::Adopt { .. } | Work::Restore { .. } => {
+            Ok(())
+        }
     }
 }
 
@@ -115,4 +126,50 @@ fn note_attempt(
         facts.last_failure = Some(run.summary.clone());
     }
     txn.put_job_facts(job, &facts)
+}
+
+/// Remembers how a drill ended that could not say so itself: broken off, out of time, or by an
+/// error before anything was restored.
+fn note_drill(
+    txn: &mut Transaction<'_>,
+    run: &Run,
+    job: &JobName,
+    at: Timestamp,
+) -> Result<(), StateError> {
+    let mut facts = txn.drill_facts(job)?;
+    let told = facts.last.as_ref().is_some_and(|last| last.run == run.id);
+    let after = |span| Some(at.saturating_add(span).unwrap_or(Timestamp::MAX));
+    match run.status {
+        RunStatus::Queued | RunStatus::Running => return Ok(()),
+        RunStatus::Success | RunStatus::Warning => {
+            (facts.interrupted, facts.rest_until) = (0, None);
+        }
+        RunStatus::Interrupted => {
+            facts.interrupted += 1;
+            facts.rest_until = after(INTERRUPTED_DRILL);
+        }
+        RunStatus::Cancelled | RunStatus::Error => {
+            (facts.interrupted, facts.rest_until) = (0, after(FAILED_DRILL));
+        }
+    }
+    // What cannot be proved here is not asked for every minute either.
+    let unable = |last: &LastDrill| matches!(last.outcome, DrillOutcome::Unable(_));
+    if told && facts.last.as_ref().is_some_and(unable) {
+        facts.rest_until = after(FAILED_DRILL);
+    }
+    if run.status == RunStatus::Error
+        && !told
+        && let Work::Drill { archive, location, .. } = &run.work
+        && let Some(archive) = txn.archive(*archive, location)?
+    {
+        facts.last = Some(LastDrill {
+            run: run.id,
+            archive: archive.name,
+            location: archive.location,
+            at,
+            took: run.duration().unwrap_or_default(),
+            outcome: DrillOutcome::Unable(run.summary.clone()),
+        });
+    }
+    txn.put_drill_facts(job, &facts)
 }

@@ -3,8 +3,10 @@
 use tokio::sync::oneshot;
 
 use crate::model::archive::Series;
+use crate::model::name::JobName;
 use crate::model::run::{RunId, Work};
 
+use super::members::Listed;
 use super::{ArchiveKey, RequestError};
 
 /// Where an answer goes; the asker may be gone.
@@ -15,12 +17,18 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
 pub(crate) enum Request {
     /// Queue this work because somebody asked.
     Queue(Work, Reply<RunId>),
+    /// List now what a job with `*` stands for; the answer comes when that is in force.
+    List(JobName, Reply<()>),
+    /// What came of a listing.
+    Listed(Box<Listed>),
     /// Take a copy back from the trash.
     Undelete(ArchiveKey, Reply<()>),
     /// Pin or unpin a copy.
     SetPinned(ArchiveKey, bool, Reply<()>),
     /// Let exactly these deletions happen.
     Approve(String, Reply<Vec<Series>>),
+    /// End the recovery of an instance on a new machine; whether there was one.
+    EndRecovery(Reply<bool>),
     /// Cancel a run.
     Cancel(RunId, Reply<()>),
     /// Read the configuration again; the answer comes when the first view of it is there.

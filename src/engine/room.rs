@@ -2,7 +2,7 @@
 
 use crate::location::ArchiveStore;
 use crate::model::archive::{Archive, Condition};
-use crate::model::job::Job;
+use crate::model::job::{Job, JobSource};
 use crate::model::location::Location;
 use crate::model::size::Bytes;
 
@@ -20,7 +20,11 @@ pub(crate) fn make_room(
     free: u64,
 ) -> Result<(), Failure> {
     let last = cx.core.series_archives(&cx.desired, job).into_iter().max_by_key(|a| a.created_at);
-    let expected = last.as_ref().map_or(0, |archive| archive.file_size);
+    let expected = last.as_ref().map_or(0, |archive| {
+        // A dump rests there, as long as it is, while the archive grows beside it.
+        let spool = if is_spooled(job) { archive.content_size } else { 0 };
+        archive.file_size.saturating_add(spool)
+    });
     if let Some(last) = &last {
         cx.progress.expect_bytes(last.content_size);
     }
@@ -48,6 +52,14 @@ pub(crate) fn make_room(
         )
     });
     Err(failure)
+}
+
+/// Whether what is archived is first written to the location in full.
+fn is_spooled(job: &Job) -> bool {
+    match &job.source {
+        JobSource::Mysql(_) | JobSource::Postgresql(_) => true,
+        JobSource::CustomDir(_) | JobSource::YnhApp { .. } | JobSource::YnhSystem { .. } => false,
+    }
 }
 
 /// Unlinks what would leave the trash next, no more than frees `missing` bytes. Deletes nothing,

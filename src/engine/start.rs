@@ -23,8 +23,10 @@ use crate::stop::Stop;
 use super::catalogue::Catalogue;
 use super::context::with_causes;
 use super::core::{Core, stored_after_pending};
+use super::members::Listings;
 use super::requests::Request;
-use super::{Autonomy, Options, StartError, View, record, wanted};
+use super::uncovered::Uncovered;
+use super::{Autonomy, Options, StartError, View, drill, members, record, recovery, wanted};
 
 /// How many events a slow listener may lag behind.
 const EVENTS: usize = 1024;
@@ -56,8 +58,10 @@ pub(crate) fn start(
             "the state was damaged and set aside; the catalogue is rebuilt from the archives' sidecars, history is lost"
         );
     }
+    recovery::note_opened(&state, &opened).map_err(state_error)?;
     let now = Timestamp::now();
-    let wanted = wanted::read(&options.config_dir, &state, None)?;
+    let known = state.members().map_err(state_error)?;
+    let wanted = wanted::read(&options.config_dir, &state, &known, None)?;
     let catalogue = Catalogue::new(state.archives().map_err(state_error)?);
     let (events, _) = broadcast::channel(EVENTS);
     let (settled, _) = watch::channel(false);
@@ -70,6 +74,9 @@ pub(crate) fn start(
         state,
         catalogue,
         wanted: ArcSwap::from_pointee(wanted),
+        listings: Mutex::new(Listings::new(known)),
+        lister: Arc::new(members::ask_the_host),
+        uncovered: Mutex::new(Uncovered::new()),
         stores: RwLock::default(),
         view: ArcSwap::from_pointee(view),
         events,
@@ -85,11 +92,14 @@ pub(crate) fn start(
         given_up: Mutex::default(),
         making_up: false.into(),
         moving: Mutex::default(),
+        seen: std::sync::Mutex::default(),
+        half_read: std::sync::Mutex::default(),
         applied: OnceLock::new(),
         beat: Mutex::new(Instant::now()),
     });
     interrupt_what_ran(&core, now).map_err(state_error)?;
     open_locations(&core, None);
+    drill::sweep(core.state.dir(), &core.desired());
     Ok(core)
 }
 
@@ -157,6 +167,7 @@ fn first_view(wanted: &wanted::Wanted, now: Timestamp) -> View {
             wake_at: None,
         }),
         verdicts: Arc::default(),
+        uncovered: None,
         at,
     }
 }

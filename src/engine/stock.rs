@@ -19,10 +19,11 @@ use crate::model::observed::LocationState;
 use crate::state::StateError;
 
 use super::ArchiveKey;
+use super::backup::yunohost;
 use super::catalogue::key_of;
 use super::context::with_causes;
 use super::core::Core;
-use super::{expire, start};
+use super::{expire, recovery, start};
 
 /// How often a location is looked at as a whole.
 const TAKE_STOCK: SignedDuration = SignedDuration::from_mins(10);
@@ -106,7 +107,8 @@ fn take(
     }
     // Before the scan: what a run that was given up publishes meanwhile is not lost.
     let known = core.catalogue.select(|archive| archive.location == *name);
-    let scan = store.scan()?;
+    let mut scan = store.scan()?;
+    yunohost::owed::settle(core, name, store, &mut scan.foreign)?;
     for problem in scan.problems.iter().filter(|problem| !told.contains(problem)) {
         tracing::warn!(location = %name, "{problem}");
     }
@@ -119,6 +121,7 @@ fn take(
     for archive in recorded {
         reconcile_record(core, archive)?;
     }
+    recovery::guard(core, &unrecorded)?;
     take_in(core, unrecorded)?;
     if !matches!(store.state(), LocationState::Available { .. }) {
         tracing::warn!(location = %name, "the location went away while it was looked at: nothing counts as lost");

@@ -20,6 +20,9 @@ pub(crate) fn outcome(
     if written.counts.files == 0 {
         return Outcome::Suspect("it has no files at all".to_owned());
     }
+    if let Outcome::Suspect(doubt) = &written.outcome {
+        return Outcome::Suspect(doubt.clone());
+    }
     if let Some(reason) = shrunk(job.shrink_alarm, written.content_size, series) {
         return Outcome::Suspect(reason);
     }

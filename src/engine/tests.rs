@@ -14,13 +14,15 @@ use super::{ArchiveKey, Autonomy, Options, RequestError, answer, clock, executor
 use crate::model::archive::{Archive, Condition, Series};
 use crate::model::observed::JobFacts;
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
-use crate::progress::Progress;
 use crate::state::StateError;
 use crate::stop::Stopped;
 
 mod deleting;
+mod drilling;
+mod listing;
 mod running;
 mod starting;
+mod verifying;
 
 const JOB: &str = "[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\n";
 
@@ -28,13 +30,15 @@ const JOB: &str = "[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\
 struct Bench {
     dir: tempfile::TempDir,
     core: Option<Arc<Core>>,
+    /// What was asked of the loop that is not there.
+    incoming: Option<mpsc::UnboundedReceiver<Request>>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Bench {
     fn new(toml: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let bench = Self { dir: tempfile::tempdir().unwrap(), core: None, runtime };
+        let bench = Self { dir: tempfile::tempdir().unwrap(), core: None, incoming: None, runtime };
         for dir in ["etc", "notes"] {
             std::fs::create_dir_all(bench.path(dir)).unwrap();
         }
@@ -43,7 +47,7 @@ impl Bench {
             "base.toml",
             "[instance]\nname = \"jerry\"\ntimezone = \"UTC\"\nstate_dir = \"../state\"\n\
              publish_dir = \"../public\"\ncontrol_socket = \"../control.sock\"\n\
-             [defaults]\nschedule = \"0 2 1 1 *\"\nretention = { mode = \"count\", value = 7 }\nlocation = \"main\"\n\
+             [recovery]\nconfiguration = false\n[defaults]\nschedule = \"0 2 1 1 *\"\nretention = { mode = \"count\", value = 7 }\nlocation = \"main\"\n\
              [location.main]\npath = \"../archives\"\nmin_free = \"1 MiB\"\n",
         );
         bench.write("jobs.toml", toml);
@@ -94,14 +98,13 @@ impl Bench {
 
     /// Executes a run to its end, in the place of the loop.
     fn execute(&self, run: &Run) -> Run {
-        let (stop, progress) = (self.core().stop.child(), Progress::new());
-        self.core().running().insert(
-            run.lane(),
-            Running { run: run.clone(), stop: stop.clone(), progress: progress.clone() },
-        );
-        let execution = executor::execute(Arc::clone(self.core()), run.clone(), stop, progress);
-        self.runtime.block_on(execution);
-        self.run(run.id)
+        self.execute_with(&Running::new(self.core(), run))
+    }
+
+    fn execute_with(&self, running: &Running) -> Run {
+        self.core().running().insert(running.run.lane(), running.clone());
+        self.runtime.block_on(executor::execute(Arc::clone(self.core()), running.clone()));
+        self.run(running.run.id)
     }
 
     fn run(&self, id: RunId) -> Run {

@@ -1,15 +1,35 @@
 //! Reads an archive's file again and compares its SHA-256 with the recorded one.
 
-use crate::archive;
-use crate::model::archive::Condition;
+use std::fs::File;
+use std::time::Duration;
+
+use crate::archive::{self, OpenError, ReadBack};
+use crate::model::archive::{Condition, Sha256};
 use crate::model::size::Bytes;
+use crate::process;
+use crate::reconcile::turns;
 
 use super::ArchiveKey;
 use super::context::{Context, Done, Failure, with_causes};
+use super::core::GaveWay;
+
+/// How long setting a priority may take.
+const A_MOMENT: Duration = Duration::from_secs(5);
+
+/// What a reading came to.
+enum Read {
+    Whole { intact: bool },
+    GaveWay { position: u64 },
+}
 
 /// Verifies one copy.
 pub(crate) fn verify(cx: &Context, key: &ArchiveKey) -> Result<Done, Failure> {
-    let archive = cx.archive(key)?;
+    let is_aside = turns::is_aside(&cx.run);
+    let archive = match cx.archive(key) {
+        // It left while this waited for an idle moment.
+        Err(gone) if is_aside => return Ok(Done { summary: gone.summary, ..Done::default() }),
+        other => other?,
+    };
     let (store, _) = cx.available(&key.location)?;
     let Some(expected) = archive.file_sha256 else {
         return Err(Failure::new(format!("no hash of `{}` was ever recorded", archive.name)));
@@ -17,8 +37,14 @@ pub(crate) fn verify(cx: &Context, key: &ArchiveKey) -> Result<Done, Failure> {
     cx.progress.enter("verifying");
     cx.progress.expect_bytes(archive.file_size);
     let result = store.open(&archive).map_err(Failure::from).and_then(|file| {
-        archive::verify(&file, expected, &cx.stop, &cx.progress).map_err(|error| match error {
-            archive::OpenError::Stopped(stopped) => Failure::from(stopped),
+        let read = if is_aside {
+            aside(cx, key, &file, expected)
+        } else {
+            archive::verify(&file, expected, &cx.stop, &cx.progress)
+                .map(|intact| Read::Whole { intact })
+        };
+        read.map_err(|error| match error {
+            OpenError::Stopped(stopped) => Failure::from(stopped),
             error => Failure::new(format!(
                 "cannot read `{}` at `{}`: {}",
                 archive.name,
@@ -27,7 +53,14 @@ pub(crate) fn verify(cx: &Context, key: &ArchiveKey) -> Result<Done, Failure> {
             )),
         })
     });
-    let intact = result?;
+    let intact = match result? {
+        Read::Whole { intact } => intact,
+        Read::GaveWay { position } => {
+            let (read, of) = (Bytes(position), Bytes(archive.file_size));
+            let summary = format!("gave way after {read} of {of} of `{}`", archive.name);
+            return Ok(Done { summary, goes_on: true, ..Done::default() });
+        }
+    };
     let now = cx.now();
     cx.core
         .catalogue
@@ -52,4 +85,45 @@ pub(crate) fn verify(cx: &Context, key: &ArchiveKey) -> Result<Done, Failure> {
         archive.name, key.location
     ))
     .hint("it fills no retention slot any more; make a new archive (`larder run`), and look at the disk"))
+}
+
+/// Reads a file back while nobody waits for it: by a thread whose reads wait for everybody else's,
+/// past the page cache, and only until something else is due. What it came to is remembered, and
+/// not read again.
+fn aside(cx: &Context, key: &ArchiveKey, file: &File, expected: Sha256) -> Result<Read, OpenError> {
+    let half = cx.core.half_read().remove(key).map(|gave_way| gave_way.half);
+    if let Some(half) = &half {
+        cx.log(&format!("goes on behind {}", Bytes(half.position())));
+    }
+    let read = std::thread::scope(|scope| {
+        // A thread of its own: the priority would stay with one that is used again.
+        let reader = scope.spawn(|| {
+            be_idle(cx);
+            archive::verify_aside(file, expected, half, &cx.give_way, &cx.progress)
+        });
+        reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    match read? {
+        ReadBack::Whole { intact } => Ok(Read::Whole { intact }),
+        ReadBack::Half(half) => {
+            // Whoever stops the run stops this as well.
+            cx.stop.check()?;
+            let position = half.position();
+            let gave_way = GaveWay { half: *half, at: cx.now() };
+            cx.core.half_read().insert(key.clone(), gave_way);
+            Ok(Read::GaveWay { position })
+        }
+    }
+}
+
+/// Gives the reads of this thread the priority of those that wait for everybody else's.
+fn be_idle(cx: &Context) {
+    // `PID/task/TID`
+    let Ok(own) = std::fs::read_link("/proc/thread-self") else { return };
+    let Some(thread) = own.file_name().and_then(|name| name.to_str()) else { return };
+    let idle = ["ionice", "-c", "3", "-p", thread].map(str::to_owned);
+    if let Err(error) = process::output(&idle, A_MOMENT, 4096, &cx.stop) {
+        // It is read all the same, and its place in the queue is that of everybody.
+        tracing::debug!(error = %with_causes(&error), "no idle priority for reading back");
+    }
 }

@@ -5,25 +5,35 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{self, LastGood, Severity};
-use crate::model::desired::{Desired, NotifyTarget, SecretRef};
-use crate::model::job::{CatchUp, Job, JobSource};
+use crate::model::desired::{Desired, SecretRef};
+use crate::model::job::{CatchUp, Job};
+use crate::model::members::Members;
 use crate::model::name::JobName;
-use crate::model::peer::PeerKind;
 use crate::process;
 use crate::reconcile::expiry::freeze;
 use crate::state::{State, StateError};
 
 use super::context::with_causes;
 use super::core::Core;
-use super::{ConfigReport, StartError, start};
+use super::{ConfigReport, StartError, members, start};
 
 /// The configuration in force with the report on its files.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
+    /// As it is written.
+    pub(crate) declared: Arc<Desired>,
+    /// The same with the series of jobs with `*` in their place: what everything else goes by.
     pub(crate) desired: Arc<Desired>,
     pub(crate) report: Arc<ConfigReport>,
     /// The control socket that this process began with.
     control_socket: PathBuf,
+}
+
+impl Wanted {
+    /// The same files with other series in the place of jobs with `*`.
+    pub(crate) fn with(&self, desired: Desired) -> Self {
+        Self { desired: Arc::new(desired), ..self.clone() }
+    }
 }
 
 /// Reads the directory and decides what is in force from now on.
@@ -33,6 +43,7 @@ pub(crate) struct Wanted {
 pub(crate) fn read(
     dir: &Path,
     state: &State,
+    members: &Members,
     before: Option<&Wanted>,
 ) -> Result<Wanted, StartError> {
     let record = state.config().map_err(|e| StartError::State(with_causes(&e)))?;
@@ -63,9 +74,9 @@ pub(crate) fn read(
         }
     };
     let errors = parsed.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-    let desired = match (parsed.desired, before) {
-        (Some(desired), _) => Arc::new(desired),
-        (None, Some(before)) => Arc::clone(&before.desired),
+    let declared = match (parsed.desired, before) {
+        (Some(declared), _) => Arc::new(declared),
+        (None, Some(before)) => Arc::clone(&before.declared),
         (None, None) => {
             return Err(match unreadable {
                 Some(error) => StartError::Read(error),
@@ -79,22 +90,25 @@ pub(crate) fn read(
     };
 
     let stored = |error: crate::state::StateError| StartError::State(with_causes(&error));
-    let changed = record.as_ref().is_none_or(|record| record.hash != desired.hash);
+    let changed = record.as_ref().is_none_or(|record| record.hash != declared.hash);
     // Also over a restart: a slip is a slip, whoever reads it first.
     let jobs_before: BTreeSet<JobName> = match before {
-        Some(before) => before.desired.jobs.keys().cloned().collect(),
+        Some(before) => {
+            let written = before.declared.jobs.values().filter(|job| !job.is_built_in());
+            written.map(|job| job.name.clone()).collect()
+        }
         None => jobs_of(&last_good),
     };
-    if changed && let Some(frozen) = freeze::guards_jobs(&jobs_before, &desired.jobs) {
+    if changed && let Some(frozen) = freeze::guards_jobs(&jobs_before, &declared.jobs) {
         state.put_freeze(&frozen).map_err(stored)?;
     }
     let mut generation = record.as_ref().map_or(0, |record| record.generation);
     let text = format!("{}\n{}", absolute(dir).display(), parsed.last_good.to_json());
     let is_known = !changed && record.is_some_and(|record| record.last_good == text);
     if !parsed.last_good.is_empty() && !is_known {
-        generation = state.put_config(&text, &desired.hash).map_err(stored)?;
+        generation = state.put_config(&text, &declared.hash).map_err(stored)?;
     }
-    withhold_secrets(&desired);
+    withhold_secrets(&declared);
     let mut outdated: Vec<String> = parsed
         .stale
         .iter()
@@ -107,23 +121,24 @@ pub(crate) fn read(
         outdated.insert(0, format!("everything: {error}"));
     }
     let control_socket = before.map_or_else(
-        || desired.instance.control_socket.clone(),
+        || declared.instance.control_socket.clone(),
         |before| before.control_socket.clone(),
     );
     if before.is_some() {
-        outdated.extend(fixed_at_start(&desired, state.dir(), &control_socket));
+        outdated.extend(fixed_at_start(&declared, state.dir(), &control_socket));
     }
     let report = ConfigReport {
         dir: dir.to_owned(),
         valid: errors == 0 && outdated.is_empty(),
         hash,
-        applied: desired.hash.clone(),
+        applied: declared.hash.clone(),
         generation,
         commit: config::commit_of(dir),
         diagnostics: parsed.diagnostics,
         stale: outdated,
     };
-    Ok(Wanted { desired, report: Arc::new(report), control_socket })
+    let desired = Arc::new(members::in_force(&declared, members));
+    Ok(Wanted { declared, desired, report: Arc::new(report), control_socket })
 }
 
 /// What was last good of this directory, of what the state keeps: the directory stands before it.
@@ -139,7 +154,8 @@ fn absolute(dir: &Path) -> PathBuf {
 /// Reads the directory again and puts it in force. Returns whether anything changed.
 pub(crate) fn reload(core: &Arc<Core>) -> Result<bool, StartError> {
     let before = core.wanted.load_full();
-    let next = read(&core.options.config_dir, &core.state, Some(&before))?;
+    let known = members::known(core);
+    let next = read(&core.options.config_dir, &core.state, &known, Some(&before))?;
     let changed = next.desired.hash != before.desired.hash;
     if changed {
         forget_passed_instants(core, &before.desired, &next.desired)
@@ -215,20 +231,7 @@ fn jobs_of(last_good: &LastGood) -> BTreeSet<JobName> {
 /// No child inherits a variable that holds a secret, from the moment that the configuration says
 /// that it holds one.
 pub(crate) fn withhold_secrets(desired: &Desired) {
-    let passwords = desired.jobs.values().filter_map(|job| match &job.source {
-        JobSource::Mysql(database) | JobSource::Postgresql(database) => database.password.as_ref(),
-        JobSource::CustomDir(_) | JobSource::YnhApp { .. } | JobSource::YnhSystem { .. } => None,
-    });
-    let tokens = desired.peers.values().filter_map(|peer| match &peer.kind {
-        PeerKind::Instance { token, .. } => token.as_ref(),
-        PeerKind::BackupChannel { .. } | PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_) => None,
-    });
-    let targets = desired.notify.values().filter_map(|notify| match &notify.target {
-        NotifyTarget::Url(secret) | NotifyTarget::PingUrl(secret) => Some(secret),
-        NotifyTarget::MailTo(_) => None,
-    });
-    let identities = desired.locations.values().filter_map(|location| location.identity.as_ref());
-    for secret in passwords.chain(tokens).chain(targets).chain(identities) {
+    for secret in desired.secrets() {
         match secret {
             SecretRef::Env(name) => process::withhold(name),
             SecretRef::File(_) | SecretRef::Credential(_) | SecretRef::Command(_) => {}

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -14,6 +15,12 @@ use crate::model::archive::Archive;
 const INFO_MAX: u64 = 16 << 20;
 
 impl Folder {
+    /// Where a file of this name is, or would be.
+    #[must_use]
+    pub fn path_in(&self, file_name: &str) -> PathBuf {
+        self.path.join(file_name)
+    }
+
     /// Opens a file that is not ours for reading; never through a link.
     ///
     /// # Errors

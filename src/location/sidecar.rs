@@ -113,6 +113,8 @@ struct Stored {
     trashed_until: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verified_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refuted: Option<String>,
     counts: Counts,
     #[serde(skip_serializing_if = "Option::is_none")]
     config_hash: Option<String>,
@@ -186,6 +188,7 @@ impl From<&Archive> for Stored {
             corrupt,
             trashed_until,
             verified_at: archive.verified_at,
+            refuted: archive.refuted.clone(),
             counts: Counts::from(archive.counts),
             config_hash: archive.config_hash.clone(),
             config_commit: archive.config_commit.clone(),
@@ -235,6 +238,7 @@ impl Stored {
             pinned: self.pinned,
             condition,
             verified_at: self.verified_at,
+            refuted: self.refuted,
             counts: self.counts.into(),
             config_hash: self.config_hash,
             config_commit: self.config_commit,

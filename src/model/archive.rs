@@ -182,6 +182,8 @@ pub struct Archive {
     pub condition: Condition,
     /// When its bytes were last compared with their hash.
     pub verified_at: Option<Timestamp>,
+    /// Why a drill could not bring back what it holds; `None` while none said so.
+    pub refuted: Option<String>,
     /// What its members are.
     pub counts: MemberCounts,
     /// SHA-256 of the configuration it was made with, in hex.
@@ -203,7 +205,8 @@ impl Archive {
         }
     }
 
-    /// RETENTION.md's *good*: complete, hash recorded, not known corrupt, not suspect.
+    /// RETENTION.md's *good*: complete, hash recorded, not known corrupt, not suspect. What a drill
+    /// could not bring back is known to be worthless, whatever its hash says.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let complete = match &self.outcome {
@@ -215,6 +218,6 @@ impl Archive {
             Condition::Present | Condition::Unavailable => true,
             Condition::Corrupt | Condition::Lost | Condition::Trashed { .. } => false,
         };
-        complete && there && self.file_sha256.is_some()
+        complete && there && self.file_sha256.is_some() && self.refuted.is_none()
     }
 }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
-use super::job::Job;
+use super::job::{Job, JobSource};
 use super::location::Location;
 use super::name::{InstanceName, JobName, ObjectName, PlaceName};
-use super::peer::Peer;
+use super::peer::{Peer, PeerKind};
 
 /// A place in the configuration: every value knows where it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -22,8 +22,28 @@ pub struct Place {
     pub column: u32,
 }
 
+impl Place {
+    /// The place of what larder makes itself.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self { file: "built in".to_owned(), line: 0, column: 0 }
+    }
+
+    /// File and line: what people are told.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match self.line {
+            0 => self.file.clone(),
+            line => format!("{}:{line}", self.file),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            return f.write_str(&self.file);
+        }
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }
@@ -128,8 +148,13 @@ pub struct Desired {
     pub instance: Instance,
     /// `[recovery] recipients`.
     pub recovery_recipients: Vec<String>,
-    /// `[job.*]`, ended ones included.
+    /// `[recovery] configuration`: whether the configuration directory is archived by itself.
+    pub keeps_configuration: bool,
+    /// `[job.*]`, ended ones included. Once it is known what a job with `*` stands for, its
+    /// series (`apps/nextcloud`) are here in its place.
     pub jobs: BTreeMap<JobName, Job>,
+    /// The living jobs with `*` as they are written; empty before they were replaced.
+    pub templates: BTreeMap<JobName, Job>,
     /// `[location.*]`.
     pub locations: BTreeMap<PlaceName, Location>,
     /// `[peer.*]`.
@@ -140,4 +165,46 @@ pub struct Desired {
     pub notify: BTreeMap<ObjectName, Notify>,
     /// SHA-256 over all files' names and contents, in hex.
     pub hash: String,
+}
+
+impl Desired {
+    /// Every secret that the configuration refers to.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        let passwords = self.jobs.values().filter_map(|job| match &job.source {
+            JobSource::Mysql(database) | JobSource::Postgresql(database) => {
+                database.password.as_ref()
+            }
+            JobSource::CustomDir(_) | JobSource::YnhApp { .. } | JobSource::YnhSystem { .. } => {
+                None
+            }
+        });
+        let tokens = self.peers.values().filter_map(|peer| match &peer.kind {
+            PeerKind::Instance { token, .. } => token.as_ref(),
+            PeerKind::BackupChannel { .. } | PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_) => {
+                None
+            }
+        });
+        let targets = self.notify.values().filter_map(|notify| match &notify.target {
+            NotifyTarget::Url(secret) | NotifyTarget::PingUrl(secret) => Some(secret),
+            NotifyTarget::MailTo(_) => None,
+        });
+        let identities = self.locations.values().filter_map(|location| location.identity.as_ref());
+        passwords.chain(tokens).chain(targets).chain(identities)
+    }
+
+    /// The configuration as it is written: jobs with `*` in the place of their series.
+    #[must_use]
+    pub fn declared(&self) -> Self {
+        let mut declared = self.clone();
+        declared.jobs.retain(|name, _| !name.is_series());
+        declared.jobs.append(&mut declared.templates);
+        declared
+    }
+
+    /// The series of a job with `*`, as far as they are known.
+    pub fn series_of<'a>(&'a self, template: &'a JobName) -> impl Iterator<Item = &'a Job> {
+        self.jobs
+            .values()
+            .filter(move |job| job.name.is_series() && job.name.declared() == template.as_str())
+    }
 }

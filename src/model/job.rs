@@ -124,6 +124,20 @@ impl JobSource {
             JobSource::YnhSystem { .. } => JobType::YnhSystem,
         }
     }
+
+    /// What is left out, of a source that stands for every database of a server or every installed
+    /// app (`*`); `None` for one that names what it reads.
+    #[must_use]
+    pub fn wildcard(&self) -> Option<&[String]> {
+        let (name, except) = match self {
+            JobSource::Mysql(database) | JobSource::Postgresql(database) => {
+                (&database.database, &database.except)
+            }
+            JobSource::YnhApp { app_id, except, .. } => (app_id, except),
+            JobSource::CustomDir(_) | JobSource::YnhSystem { .. } => return None,
+        };
+        (name == "*").then_some(except.as_slice())
+    }
 }
 
 /// A command of the configuration.
@@ -232,6 +246,9 @@ pub enum Ended {
     ExpireArchives,
 }
 
+/// The name of the job that larder makes itself: it archives the configuration directory.
+pub const CONFIGURATION_JOB: &str = "larder-config";
+
 /// `[job.x]`, with the defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
@@ -249,6 +266,9 @@ pub struct Job {
     pub location: PlaceName,
     /// Where copies go.
     pub send_to: Vec<SendTo>,
+    /// Recipients of its archives beside those of their location; empty but for the job that
+    /// larder makes itself.
+    pub encrypt_to: Vec<String>,
     /// Run before reading.
     pub before: Vec<Command>,
     /// Run after reading, always.
@@ -285,4 +305,20 @@ pub struct Job {
     pub place: Place,
     /// The job's own effective table as JSON text, secrets as references: goes into the sidecar.
     pub effective_json: String,
+}
+
+impl Job {
+    /// Whether larder made it itself: nobody wrote it, and nobody can miss it.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.name.as_str() == CONFIGURATION_JOB
+    }
+
+    /// Whether it stands for many series (`*`) and makes no archive of its own. An ended one is
+    /// a job like any other: it rules what its series left.
+    #[must_use]
+    pub fn is_template(&self) -> bool {
+        // A database may be called `*`, too.
+        self.ended.is_none() && !self.name.is_series() && self.source.wildcard().is_some()
+    }
 }

@@ -128,6 +128,12 @@ impl JobName {
         &self.0
     }
 
+    /// Whether it is one series of a job that expands.
+    #[must_use]
+    pub fn is_series(&self) -> bool {
+        self.0.contains('/')
+    }
+
     /// The declared job: `apps` of `apps/nextcloud`.
     #[must_use]
     pub fn declared(&self) -> &str {

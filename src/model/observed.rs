@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::archive::{Archive, ArchiveId, Series};
-use super::name::{JobName, PlaceName};
+use super::members::Members;
+use super::name::{ArchiveName, JobName, PlaceName};
 use super::retention::Policy;
-use super::run::{Run, RunStatus};
+use super::run::{Run, RunId, RunStatus};
 
 /// Whether a location can be used now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,73 @@ pub struct Attempt {
     pub finished_at: Timestamp,
 }
 
+/// What is remembered of the drills of a job, or of one series of a job that has many.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DrillFacts {
+    /// Since when this instance knows a schedule of its drills: instants before were never missed.
+    pub known_since: Option<Timestamp>,
+    /// The newest instant of the schedule that a drill was queued for, whatever came of it.
+    pub last_due: Option<Timestamp>,
+    /// How many drills in a row were broken off by the end of the daemon or of the machine.
+    pub interrupted: u32,
+    /// Nothing but the schedule asks for a drill before this moment.
+    pub rest_until: Option<Timestamp>,
+    /// The last drill that came to an end.
+    pub last: Option<LastDrill>,
+    /// When a drill last proved that a restore works.
+    pub proven_at: Option<Timestamp>,
+}
+
+/// A drill that came to an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastDrill {
+    /// The run.
+    pub run: RunId,
+    /// What was to be brought back.
+    pub archive: ArchiveName,
+    /// From where.
+    pub location: PlaceName,
+    /// When it ended.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took: SignedDuration,
+    /// What it showed.
+    pub outcome: DrillOutcome,
+}
+
+/// What a drill showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DrillOutcome {
+    /// Everything came back as it was; with what was looked at.
+    Proven(String),
+    /// It did not; with the reason.
+    Failed(String),
+    /// It cannot be found out on this host as it is; with the reason.
+    Unable(String),
+}
+
+impl DrillOutcome {
+    /// The word of the API and of the state.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            DrillOutcome::Proven(_) => "proven",
+            DrillOutcome::Failed(_) => "failed",
+            DrillOutcome::Unable(_) => "unable",
+        }
+    }
+
+    /// What was looked at, or why not.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            DrillOutcome::Proven(text)
+            | DrillOutcome::Failed(text)
+            | DrillOutcome::Unable(text) => text,
+        }
+    }
+}
+
 /// What is remembered of a series' retention.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeriesFacts {
@@ -85,7 +153,7 @@ pub struct SeriesFacts {
 pub enum Freeze {
     /// Wall time went back behind what was stored, or jumped ahead.
     Clock(String),
-    /// More than half of the jobs went in one reload.
+    /// More than half of the jobs went in one reload, or of the members of one in one listing.
     JobsVanished(String),
     /// The state is empty and archives of this instance exist: a new machine in an old name.
     Recovery(String),
@@ -104,8 +172,12 @@ pub struct Observed {
     pub locations: BTreeMap<PlaceName, LocationState>,
     /// Runs that wait or are under way.
     pub open_runs: Vec<Run>,
+    /// What is known of the members of jobs with `*`.
+    pub members: Members,
     /// Jobs that are or were in the configuration.
     pub jobs: BTreeMap<JobName, JobFacts>,
+    /// Drills, by the name of the job, or of the series (`apps/nextcloud`).
+    pub drills: BTreeMap<JobName, DrillFacts>,
     /// Series by what retention remembers of them.
     pub series: BTreeMap<Series, SeriesFacts>,
     /// Hashes of deletions that somebody approved.
@@ -128,7 +200,9 @@ impl Observed {
             foreign: Vec::new(),
             locations: BTreeMap::new(),
             open_runs: Vec::new(),
+            members: Members::new(),
             jobs: BTreeMap::new(),
+            drills: BTreeMap::new(),
             series: BTreeMap::new(),
             approvals: BTreeSet::new(),
             freezes: Vec::new(),

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::archive::{ArchiveId, Series};
 use super::name::{ArchiveName, JobName, PlaceName};
+use super::restore::RestoreRequest;
 
 /// The number of a run: grows, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +65,24 @@ pub enum Work {
         /// The job whose series it joins.
         job: JobName,
     },
+    /// Brings back what an archive holds.
+    Restore {
+        /// The archive.
+        archive: ArchiveId,
+        /// Where it is read.
+        location: PlaceName,
+        /// What of it, and where to.
+        request: Box<RestoreRequest>,
+    },
+    /// Proves in a scratch place that an archive can be restored.
+    Drill {
+        /// The job that it is proved for.
+        job: JobName,
+        /// The archive.
+        archive: ArchiveId,
+        /// Where it is read.
+        location: PlaceName,
+    },
 }
 
 impl Work {
@@ -77,6 +96,8 @@ impl Work {
             Work::Verify { .. } => "verify",
             Work::Send { .. } => "send",
             Work::Adopt { .. } => "adopt",
+            Work::Restore { .. } => "restore",
+            Work::Drill { .. } => "drill",
         }
     }
 
@@ -84,9 +105,12 @@ impl Work {
     #[must_use]
     pub fn job(&self) -> Option<&JobName> {
         match self {
-            Work::Backup { job } | Work::Adopt { job, .. } => Some(job),
+            Work::Backup { job } | Work::Adopt { job, .. } | Work::Drill { job, .. } => Some(job),
             Work::Expire { series, .. } => Some(&series.job),
-            Work::EmptyTrash { .. } | Work::Verify { .. } | Work::Send { .. } => None,
+            Work::EmptyTrash { .. }
+            | Work::Verify { .. }
+            | Work::Send { .. }
+            | Work::Restore { .. } => None,
         }
     }
 }
@@ -211,6 +235,9 @@ pub struct Run {
     pub config_hash: Option<String>,
 }
 
+/// The rank of what can wait until everything is done that is due.
+const BACKGROUND: u8 = 3;
+
 impl Run {
     /// Its lane. Copies between locations of this host are local work.
     #[must_use]
@@ -221,23 +248,37 @@ impl Run {
             | Work::EmptyTrash { .. }
             | Work::Verify { .. }
             | Work::Send { .. }
-            | Work::Adopt { .. } => Lane::Local,
+            | Work::Adopt { .. }
+            | Work::Restore { .. }
+            | Work::Drill { .. } => Lane::Local,
         }
     }
 
-    /// Its rank in its lane, lowest first: manual, due (oldest first), the rest.
+    /// Its rank in its lane, lowest first: restores, manual, due (oldest first), the rest,
+    /// drills among them.
     #[must_use]
     pub fn rank(&self) -> (u8, Timestamp, RunId) {
         match (&self.work, &self.cause) {
+            (Work::Restore { .. }, _) => (0, self.queued_at, self.id),
             (_, Cause::Manual) => (1, self.queued_at, self.id),
+            // A proof can wait until everything is kept that is due.
+            (Work::Drill { .. }, Cause::Due { .. } | Cause::First) => {
+                (BACKGROUND, self.queued_at, self.id)
+            }
             (_, Cause::Due { due, .. }) => (2, *due, self.id),
             (_, Cause::First) => (2, self.queued_at, self.id),
             // What a finished backup releases comes before the next one needs the space.
             (Work::Expire { .. } | Work::EmptyTrash { .. }, Cause::Reconcile) => {
                 (2, Timestamp::MIN, self.id)
             }
-            (_, Cause::Reconcile) => (3, self.queued_at, self.id),
+            (_, Cause::Reconcile) => (BACKGROUND, self.queued_at, self.id),
         }
+    }
+
+    /// Whether it can wait until everything is done that is due or that somebody asked for.
+    #[must_use]
+    pub fn is_background(&self) -> bool {
+        self.rank().0 >= BACKGROUND
     }
 
     /// How long it took, where it is over.

@@ -52,7 +52,7 @@ struct Group {
 
 impl Group {
     fn start(mut command: Command) -> io::Result<Self> {
-        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let id = Pid::from_child(&child);
         let stdout = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));

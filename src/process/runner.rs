@@ -53,15 +53,35 @@ impl Runner {
         stop: &Stop,
         on_line: &mut dyn FnMut(Stream, &str),
     ) -> Result<Outcome, ProcessError> {
+        self.run_seen(command, env, timeout, stop, &mut |_, _| {}, on_line)
+    }
+
+    /// The same for a program whose output is also an answer: `on_bytes` gets it as it comes,
+    /// neither escaped nor cut.
+    ///
+    /// # Errors
+    /// See [`run`](super::run).
+    pub fn run_seen(
+        self,
+        command: &Command,
+        env: &[(String, String)],
+        timeout: Duration,
+        stop: &Stop,
+        on_bytes: &mut dyn FnMut(Stream, &[u8]),
+        on_line: &mut dyn FnMut(Stream, &str),
+    ) -> Result<Outcome, ProcessError> {
         let argv = argv_of(command);
         // Also refuses what is empty before systemd is asked for it.
         let direct = prepare(&argv, env)?;
         match self {
-            Runner::Direct => run_prepared(program_of(&argv), direct, timeout, stop, on_line),
+            Runner::Direct => {
+                run_prepared(program_of(&argv), direct, timeout, stop, on_bytes, on_line)
+            }
             Runner::SystemdRun => {
                 let unit = unit_name();
                 let wrapped = prepare(&unit_argv(&unit, &argv, env, timeout), env)?;
-                let result = run_prepared(program_of(&argv), wrapped, timeout, stop, on_line);
+                let program = program_of(&argv);
+                let result = run_prepared(program, wrapped, timeout, stop, on_bytes, on_line);
                 if result.is_err() {
                     // The unit is nobody's child: ending what waits for it does not end it.
                     let argv = ["systemctl", "stop", &unit].map(str::to_owned);

@@ -80,6 +80,9 @@ pub(crate) fn decide(situation: &Situation, job: &Job) -> Decision {
     if let Some(status) = situation.open_backup(&job.name) {
         return Decision::Open(status);
     }
+    if job.is_template() {
+        return Decision::Later { at: next_scheduled(situation, job), missed: None };
+    }
     let decision = by_time(situation, job);
     if !matches!(decision, Decision::Run { .. }) {
         return decision;
@@ -87,6 +90,14 @@ pub(crate) fn decide(situation: &Situation, job: &Job) -> Decision {
     if situation.in_recovery() {
         let why = format!("`{}` does not run before `larder recover` is done", job.name);
         return Decision::Held { why, weight: Weight::Problem };
+    }
+    if situation.is_being_listed(job) {
+        let why = format!(
+            "`{}` waits for the list of what `{}` stands for",
+            job.name,
+            job.name.declared()
+        );
+        return Decision::Held { why, weight: Weight::Remark };
     }
     if let Some((location, reason)) = situation.absent_removable(&job.location) {
         let why = format!(
@@ -197,7 +208,7 @@ fn missed_note(
 }
 
 fn place(job: &Job) -> String {
-    format!("{}:{}", job.place.file, job.place.line)
+    job.place.line()
 }
 
 /// The size of the newest archive at the job's own location: what the next one will need.

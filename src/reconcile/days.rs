@@ -33,6 +33,8 @@ pub struct Day {
     pub made: Vec<(JobName, PlaceName)>,
     /// Archives that would be copied, and where to.
     pub copied: Vec<(ArchiveName, PlaceName)>,
+    /// Jobs and series whose restore would be proved.
+    pub drilled: Vec<JobName>,
     /// Archives that would expire, and where.
     pub expired: Vec<(ArchiveName, PlaceName)>,
     /// Series whose deletions would wait for approval.
@@ -47,6 +49,9 @@ impl fmt::Display for Day {
         }
         for (name, place) in &self.copied {
             write!(f, "\n  > {name} to {place}")?;
+        }
+        for job in &self.drilled {
+            write!(f, "\n  ? {job} is drilled")?;
         }
         for (name, place) in &self.expired {
             write!(f, "\n  - {name} at {place}")?;
@@ -68,6 +73,7 @@ pub fn simulate_days(desired: &Desired, observed: &Observed, now: &Zoned, days: 
             date,
             made: Vec::new(),
             copied: Vec::new(),
+            drilled: Vec::new(),
             expired: Vec::new(),
             blocked: BTreeSet::new(),
         })
@@ -118,6 +124,7 @@ impl<'a> Future<'a> {
                 date: now.date(),
                 made: Vec::new(),
                 copied: Vec::new(),
+                drilled: Vec::new(),
                 expired: Vec::new(),
                 blocked: BTreeSet::new(),
             };
@@ -166,7 +173,16 @@ impl<'a> Future<'a> {
                     self.observed.archives[index].verified_at = Some(Timestamp::MAX);
                 }
             }
-            Work::Adopt { .. } => {}
+            Work::Drill { job, .. } => {
+                let facts = self.observed.drills.entry(job.clone()).or_default();
+                if let Cause::Due { due, .. } = action.cause {
+                    facts.last_due = Some(due);
+                }
+                (facts.interrupted, facts.rest_until, facts.last) = (0, None, None);
+                facts.proven_at = Some(at.timestamp());
+                day.drilled.push(job.clone());
+            }
+            Work::Adopt { .. } | Work::Restore { .. } => {}
         }
     }
 
@@ -253,6 +269,7 @@ impl<'a> Future<'a> {
             pinned: false,
             condition: Condition::Present,
             verified_at: Some(Timestamp::MAX),
+            refuted: None,
             counts: MemberCounts::default(),
             config_hash: None,
             config_commit: None,

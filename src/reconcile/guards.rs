@@ -35,6 +35,9 @@ pub(super) fn part(situation: &Situation) -> Part {
     }
     part.notes.extend(broken_archives(situation));
     for job in situation.desired.jobs.values().filter(|job| job.enabled && job.ended.is_none()) {
+        if job.is_template() {
+            continue;
+        }
         match overdue(situation, job) {
             Overdue::Since { text } => part.notes.push(Note {
                 weight: Weight::Problem,
@@ -109,33 +112,39 @@ pub(crate) fn overdue(situation: &Situation, job: &Job) -> Overdue {
     Overdue::Since { text }
 }
 
-/// One line for each job and place with damaged or lost archives.
+/// One line for each job and place with archives that are damaged, lost or did not stand a drill.
 fn broken_archives(situation: &Situation) -> Vec<Note> {
-    let mut found: BTreeMap<(&JobName, &PlaceName, &str), Vec<&Archive>> = BTreeMap::new();
+    // What is said of one, and what of many.
+    type Words = (&'static str, &'static str);
+    let mut found: BTreeMap<(&JobName, &PlaceName, Words), Vec<&Archive>> = BTreeMap::new();
     for archive in &situation.observed.archives {
         let what = match archive.condition {
-            Condition::Corrupt => "damaged",
-            Condition::Lost => "gone from their place",
+            Condition::Corrupt => ("is damaged", "are damaged"),
+            Condition::Lost => ("is gone from its place", "are gone from their place"),
+            Condition::Present | Condition::Unavailable if archive.refuted.is_some() => {
+                ("did not stand its drill", "did not stand their drills")
+            }
             Condition::Present | Condition::Unavailable | Condition::Trashed { .. } => continue,
         };
         found.entry((&archive.job, &archive.location, what)).or_default().push(archive);
     }
-    let note =
-        |((job, location, what), archives): ((&JobName, &PlaceName, &str), Vec<&Archive>)| {
-            let newest = archives.iter().max_by_key(|archive| archive.created_at);
-            let name = newest.map(|archive| archive.name.to_string()).unwrap_or_default();
-            let text = match archives.len() {
-                1 => {
-                    let what = what.replace("their place", "its place");
-                    format!("{name} of `{job}` at `{location}` is {what}")
-                }
-                count => {
-                    format!(
-                        "{count} archives of `{job}` at `{location}` are {what}, {name} the newest"
-                    )
-                }
-            };
-            Note { weight: Weight::Problem, job: Some(job.clone()), text }
+    let note = |((job, location, (one, many)), archives): (
+        (&JobName, &PlaceName, Words),
+        Vec<&Archive>,
+    )| {
+        let newest = archives.iter().max_by_key(|archive| archive.created_at);
+        let name = newest.map(|archive| archive.name.to_string()).unwrap_or_default();
+        let why = newest.and_then(|archive| archive.refuted.as_deref());
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let text = match archives.len() {
+            1 => format!("{name} of `{job}` at `{location}` {one}{why}"),
+            count => {
+                format!(
+                    "{count} archives of `{job}` at `{location}` {many}, {name} the newest{why}"
+                )
+            }
         };
+        Note { weight: Weight::Problem, job: Some(JobName::clone(job)), text }
+    };
     found.into_iter().map(note).collect()
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
+use super::expiry::SeriesPass;
 use super::{Action, Plan, Weight};
 use crate::model::run::Work;
 use crate::model::size::Bytes;
@@ -18,7 +19,7 @@ impl fmt::Display for Plan {
             writeln!(f, "nothing to do now")?;
         }
         for action in &self.actions {
-            write_action(f, action)?;
+            write_action(f, action, self)?;
         }
         for blocked in &self.blocked {
             let count = blocked.archives.len();
@@ -58,13 +59,23 @@ impl fmt::Display for Plan {
     }
 }
 
-fn write_action(f: &mut fmt::Formatter<'_>, action: &Action) -> fmt::Result {
+fn write_action(f: &mut fmt::Formatter<'_>, action: &Action, plan: &Plan) -> fmt::Result {
     let subject = match &action.work {
-        Work::Backup { job } => job.to_string(),
+        Work::Backup { job } | Work::Drill { job, .. } => job.to_string(),
         Work::Expire { series, .. } => format!("{} at {}", series.job, series.location),
+        Work::Verify { archive, location } => {
+            let has = |pass: &&SeriesPass| {
+                pass.series.location == *location
+                    && pass.verdicts.iter().any(|verdict| verdict.id == *archive)
+            };
+            match plan.passes.iter().find(has) {
+                Some(pass) => format!("{} at {location}", pass.series.job),
+                None => format!("at {location}"),
+            }
+        }
         Work::EmptyTrash { location, .. }
-        | Work::Verify { location, .. }
-        | Work::Adopt { location, .. } => format!("at {location}"),
+        | Work::Adopt { location, .. }
+        | Work::Restore { location, .. } => format!("at {location}"),
         Work::Send { from, to, .. } => format!("{from} to {to}"),
     };
     let word = action.work.word();

@@ -20,7 +20,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) observed: &'a Observed,
     pub(crate) now: &'a Zoned,
     pub(crate) moment: Timestamp,
-    /// Our archives by the declared name of the job that made them, oldest first.
+    /// Our archives by the name of the job that made them, oldest first.
     by_job: HashMap<&'a str, Vec<&'a Archive>>,
     open_backups: HashMap<&'a JobName, RunStatus>,
     /// Archive and place of every verification and copy that waits or is under way.
@@ -35,7 +35,7 @@ impl<'a> Situation<'a> {
         let instance = &desired.instance;
         for archive in &observed.archives {
             if archive.origin == instance.name || instance.formerly.contains(&archive.origin) {
-                by_job.entry(archive.job.declared()).or_default().push(archive);
+                by_job.entry(archive.job.as_str()).or_default().push(archive);
             }
         }
         for archives in by_job.values_mut() {
@@ -52,7 +52,11 @@ impl<'a> Situation<'a> {
                 | Work::Send { archive, to: place, .. } => {
                     open_at.insert((*archive, place));
                 }
-                Work::Expire { .. } | Work::EmptyTrash { .. } | Work::Adopt { .. } => {}
+                Work::Expire { .. }
+                | Work::EmptyTrash { .. }
+                | Work::Adopt { .. }
+                | Work::Restore { .. }
+                | Work::Drill { .. } => {}
             }
         }
         let moment = now.timestamp();
@@ -113,6 +117,14 @@ impl<'a> Situation<'a> {
             return None;
         }
         self.observed.not_before.get(&(archive, place.clone())).copied()
+    }
+
+    /// Whether the members of the job that this is a series of are being listed.
+    pub(crate) fn is_being_listed(&self, job: &Job) -> bool {
+        job.name.is_series()
+            && self.observed.members.iter().any(|(template, listing)| {
+                listing.is_open && template.as_str() == job.name.declared()
+            })
     }
 
     pub(crate) fn is_available(&self, place: &PlaceName) -> bool {

@@ -4,6 +4,8 @@ use super::world::{World, to};
 
 mod backups;
 mod copies;
+mod drills;
+mod turns;
 mod upkeep;
 
 pub(super) fn check(world: &World) -> String {

@@ -73,8 +73,10 @@ fn send(job: &Job, archive: &Archive, to: &PlaceName) -> Action {
         work: Work::Send { archive: archive.id, from: archive.location.clone(), to: to.clone() },
         cause: Cause::Reconcile,
         reasons: vec![format!(
-            "{} of `{}` is not at `{to}` yet, at {}:{}",
-            archive.name, job.name, job.place.file, job.place.line
+            "{} of `{}` is not at `{to}` yet, at {}",
+            archive.name,
+            job.name,
+            job.place.line()
         )],
         needs: archive.file_size,
         frees: 0,

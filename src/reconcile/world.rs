@@ -11,7 +11,9 @@ use crate::model::desired::{Desired, Instance, Place};
 use crate::model::job::{CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, Via};
 use crate::model::location::{Codec, Location};
 use crate::model::name::{ArchiveName, JobName, PlaceName};
-use crate::model::observed::{Attempt, JobFacts, LocationState, Observed};
+use crate::model::observed::{
+    Attempt, DrillFacts, DrillOutcome, JobFacts, LastDrill, LocationState, Observed,
+};
 use crate::model::protect::Protect;
 use crate::model::retention::{Mode, Policy};
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
@@ -54,7 +56,9 @@ impl World {
         let desired = Desired {
             instance,
             recovery_recipients: Vec::new(),
+            keeps_configuration: false,
             jobs: BTreeMap::new(),
+            templates: BTreeMap::new(),
             locations: BTreeMap::new(),
             peers: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -107,11 +111,12 @@ impl World {
                 excludes: Vec::new(),
                 one_file_system: true,
             }),
-            label: name.parse().unwrap(),
+            label: name.replace('/', "_").parse().unwrap(),
             schedule: Schedule::parse(schedule).unwrap(),
             retention: Policy { mode: Mode::Count(3), min_days: 3 },
             location: place("main"),
             send_to: Vec::new(),
+            encrypt_to: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
             enabled: true,
@@ -190,7 +195,7 @@ impl World {
                 | job.bytes().fold(0, |sum, byte| sum << 8 | u128::from(byte))
                     & u128::from(u64::MAX),
         );
-        let label = job.parse().unwrap();
+        let label = job.replace('/', "_").parse().unwrap();
         let mut archive = Archive {
             id: ArchiveId(identity),
             name: ArchiveName::build(&"jerry".parse().unwrap(), &label, day, 1).unwrap(),
@@ -216,6 +221,7 @@ impl World {
             pinned: false,
             condition: Condition::Present,
             verified_at: Some(created_at),
+            refuted: None,
             counts: MemberCounts::default(),
             config_hash: None,
             config_commit: None,
@@ -224,6 +230,34 @@ impl World {
         change(&mut archive);
         self.observed.archives.push(archive);
         self
+    }
+
+    /// What is remembered of the drills of a job, whose schedule has been known since the first
+    /// of May 2026.
+    pub(crate) fn drilled(mut self, job: &str, change: impl FnOnce(&mut DrillFacts)) -> Self {
+        let facts = self.observed.drills.entry(job.parse().unwrap()).or_default();
+        facts.known_since.get_or_insert(time("2026-05-01T00:00"));
+        change(facts);
+        self
+    }
+
+    /// The last drill of a job, of its archive of that day.
+    pub(crate) fn drill_ended(self, job: &str, at: &str, outcome: DrillOutcome) -> Self {
+        let day = at.parse::<jiff::civil::DateTime>().unwrap().date();
+        let archive =
+            ArchiveName::build(&"jerry".parse().unwrap(), &job.parse().unwrap(), day, 1).unwrap();
+        let is_proof = matches!(outcome, DrillOutcome::Proven(_));
+        self.drilled(job, |facts| {
+            facts.proven_at = if is_proof { Some(time(at)) } else { facts.proven_at };
+            facts.last = Some(LastDrill {
+                run: RunId(7),
+                archive,
+                location: place("main"),
+                at: time(at),
+                took: SignedDuration::from_mins(3),
+                outcome,
+            });
+        })
     }
 
     /// A run that waits or is under way.

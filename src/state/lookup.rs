@@ -6,19 +6,22 @@ use jiff::Timestamp;
 use redb::{Database, ReadableDatabase, ReadableTable};
 use serde::de::DeserializeOwned;
 
+use super::stored::drill::StoredDrillFacts;
 use super::stored::facts::{
-    StoredConfig, StoredFreeze, StoredJobFacts, StoredNotBefore, StoredSeriesFacts, StoredTombstone,
+    StoredConfig, StoredFreeze, StoredJobFacts, StoredListing, StoredNotBefore, StoredSeriesFacts,
+    StoredTombstone,
 };
 use super::stored::{StoredRun, archive::StoredArchive};
 use super::tables::{
-    APPROVALS, ARCHIVES, CopyKey, FREEZES, JOBS, MARKERS, NOT_BEFORE, RUNS, SERIES, TOMBSTONES,
-    VALUES, all, decode,
+    APPROVALS, ARCHIVES, CopyKey, DRILLS, FREEZES, JOBS, LISTINGS, MARKERS, NOT_BEFORE, RUNS,
+    SERIES, TOMBSTONES, VALUES, all, decode,
 };
 use super::transaction::value;
 use super::{ConfigRecord, State, StateError, Tombstone};
 use crate::model::archive::{Archive, ArchiveId, Series};
+use crate::model::members::Members;
 use crate::model::name::{JobName, PlaceName};
-use crate::model::observed::{Freeze, JobFacts, SeriesFacts};
+use crate::model::observed::{DrillFacts, Freeze, JobFacts, SeriesFacts};
 use crate::model::run::{Run, RunId};
 
 /// The record under a text key.
@@ -57,10 +60,12 @@ pub(super) fn read_everything_small(database: &Database) -> Result<(), StateErro
     let txn = database.begin_read()?;
     let _: Vec<StoredArchive> = all("archives", &txn.open_table(ARCHIVES)?)?;
     let _: Vec<StoredJobFacts> = all("jobs", &txn.open_table(JOBS)?)?;
+    let _: Vec<StoredDrillFacts> = all("drills", &txn.open_table(DRILLS)?)?;
     let _: Vec<StoredSeriesFacts> = all("series", &txn.open_table(SERIES)?)?;
     let _: Vec<StoredTombstone> = all("tombstones", &txn.open_table(TOMBSTONES)?)?;
     let _: Vec<StoredNotBefore> = all("not-before", &txn.open_table(NOT_BEFORE)?)?;
     let _: Vec<StoredFreeze> = all("freezes", &txn.open_table(FREEZES)?)?;
+    let _: Vec<StoredListing> = all("listings", &txn.open_table(LISTINGS)?)?;
     let _: Vec<String> = all("markers", &txn.open_table(MARKERS)?)?;
     Ok(())
 }
@@ -100,6 +105,28 @@ impl State {
     pub fn job_facts(&self) -> Result<BTreeMap<JobName, JobFacts>, StateError> {
         self.store.read(|txn| {
             let stored: Vec<StoredJobFacts> = all("jobs", &txn.open_table(JOBS)?)?;
+            Ok(stored.into_iter().map(|record| (record.job.0.clone(), record.into())).collect())
+        })
+    }
+
+    /// What jobs with `*` stand for, as far as that was listed.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn members(&self) -> Result<Members, StateError> {
+        self.store.read(|txn| {
+            let stored: Vec<StoredListing> = all("listings", &txn.open_table(LISTINGS)?)?;
+            Ok(stored.into_iter().map(|record| (record.job.0.clone(), record.into())).collect())
+        })
+    }
+
+    /// What is remembered of the drills of each job.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn drill_facts(&self) -> Result<BTreeMap<JobName, DrillFacts>, StateError> {
+        self.store.read(|txn| {
+            let stored: Vec<StoredDrillFacts> = all("drills", &txn.open_table(DRILLS)?)?;
             Ok(stored.into_iter().map(|record| (record.job.0.clone(), record.into())).collect())
         })
     }

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -16,9 +17,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::archive::{ArchiveId, Series};
 use crate::model::name::{ArchiveName, InstanceName, JobName, PlaceName};
+use crate::model::restore::{Part, RestoreRequest};
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
 
 pub(super) mod archive;
+pub(super) mod drill;
 pub(super) mod facts;
 
 /// A value that is stored as the text it prints, and checked by its own parser when it is read.
@@ -98,7 +101,8 @@ impl From<StoredSeries> for Series {
 }
 
 /// The words of [`StoredWork`]: what the index of runs is asked for when no kind is given.
-pub(super) const KINDS: [&str; 6] = ["backup", "expire", "empty-trash", "verify", "send", "adopt"];
+pub(super) const KINDS: [&str; 8] =
+    ["backup", "expire", "empty-trash", "verify", "send", "adopt", "restore", "drill"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -109,6 +113,50 @@ pub(super) enum StoredWork {
     Verify { archive: uuid::Uuid, location: Text<PlaceName> },
     Send { archive: uuid::Uuid, from: Text<PlaceName>, to: Text<PlaceName> },
     Adopt { location: Text<PlaceName>, file_name: String, job: Text<JobName> },
+    Restore { archive: uuid::Uuid, location: Text<PlaceName>, request: StoredRequest },
+    Drill { job: Text<JobName>, archive: uuid::Uuid, location: Text<PlaceName> },
+}
+
+/// What was asked of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredRequest {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<PathBuf>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    only: Vec<String>,
+    safety: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undo: Option<u64>,
+}
+
+impl From<&RestoreRequest> for StoredRequest {
+    fn from(request: &RestoreRequest) -> Self {
+        Self {
+            to: request.to.clone(),
+            paths: request.paths.clone(),
+            only: request.only.iter().map(|part| part.word().to_owned()).collect(),
+            safety: request.safety,
+            identity: request.identity.clone(),
+            undo: request.undo.map(|run| run.0),
+        }
+    }
+}
+
+impl From<StoredRequest> for RestoreRequest {
+    fn from(stored: StoredRequest) -> Self {
+        Self {
+            to: stored.to,
+            paths: stored.paths,
+            only: stored.only.iter().filter_map(|word| Part::from_word(word)).collect(),
+            safety: stored.safety,
+            identity: stored.identity,
+            undo: stored.undo.map(RunId),
+        }
+    }
 }
 
 fn bare(archives: &[ArchiveId]) -> Vec<uuid::Uuid> {
@@ -140,6 +188,16 @@ impl From<&Work> for StoredWork {
                 file_name: file_name.clone(),
                 job: Text(job.clone()),
             },
+            Work::Restore { archive, location, request } => Self::Restore {
+                archive: archive.0,
+                location: Text(location.clone()),
+                request: request.as_ref().into(),
+            },
+            Work::Drill { job, archive, location } => Self::Drill {
+                job: Text(job.clone()),
+                archive: archive.0,
+                location: Text(location.clone()),
+            },
         }
     }
 }
@@ -162,6 +220,14 @@ impl From<StoredWork> for Work {
             }
             StoredWork::Adopt { location, file_name, job } => {
                 Self::Adopt { location: location.0, file_name, job: job.0 }
+            }
+            StoredWork::Restore { archive, location, request } => Self::Restore {
+                archive: ArchiveId(archive),
+                location: location.0,
+                request: Box::new(request.into()),
+            },
+            StoredWork::Drill { job, archive, location } => {
+                Self::Drill { job: job.0, archive: ArchiveId(archive), location: location.0 }
             }
         }
     }

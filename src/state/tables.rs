@@ -31,6 +31,8 @@ pub(super) const RUN_INDEX: TableDefinition<(&str, &str, &str, u64), ()> =
 pub(super) const ARCHIVES: TableDefinition<CopyKey, &[u8]> = TableDefinition::new("archives");
 /// Jobs by name.
 pub(super) const JOBS: TableDefinition<&str, &[u8]> = TableDefinition::new("jobs");
+/// Drills by the name of the job or series.
+pub(super) const DRILLS: TableDefinition<&str, &[u8]> = TableDefinition::new("drills");
 /// Series by origin, job and location.
 pub(super) const SERIES: TableDefinition<(&str, &str, &str), &[u8]> =
     TableDefinition::new("series");
@@ -44,6 +46,8 @@ pub(super) const TOMBSTONES: TableDefinition<CopyKey, &[u8]> = TableDefinition::
 pub(super) const NOT_BEFORE: TableDefinition<CopyKey, &[u8]> = TableDefinition::new("not-before");
 /// Why retention rests, by kind.
 pub(super) const FREEZES: TableDefinition<&str, &[u8]> = TableDefinition::new("freezes");
+/// What jobs with `*` stand for, by the job's name.
+pub(super) const LISTINGS: TableDefinition<&str, &[u8]> = TableDefinition::new("listings");
 /// Small things.
 pub(super) const VALUES: TableDefinition<&str, &[u8]> = TableDefinition::new("values");
 
@@ -71,29 +75,33 @@ pub(super) fn ensure(txn: &WriteTransaction) -> Result<(), TableError> {
     txn.open_table(RUN_INDEX)?;
     txn.open_table(ARCHIVES)?;
     txn.open_table(JOBS)?;
+    txn.open_table(DRILLS)?;
     txn.open_table(SERIES)?;
     txn.open_table(APPROVALS)?;
     txn.open_table(MARKERS)?;
     txn.open_table(TOMBSTONES)?;
     txn.open_table(NOT_BEFORE)?;
     txn.open_table(FREEZES)?;
+    txn.open_table(LISTINGS)?;
     txn.open_table(VALUES)?;
     Ok(())
 }
 
 /// The tables that [`ensure`] makes.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 14] = [
     "meta",
     "runs",
     "run-index",
     "archives",
     "jobs",
+    "drills",
     "series",
     "approvals",
     "markers",
     "tombstones",
     "not-before",
     "freezes",
+    "listings",
     "values",
 ];
 

@@ -3,19 +3,22 @@
 use jiff::Timestamp;
 use redb::{ReadableTable, WriteTransaction};
 
+use super::stored::drill::StoredDrillFacts;
 use super::stored::facts::{
-    StoredApproval, StoredConfig, StoredFreeze, StoredJobFacts, StoredNotBefore, StoredSeriesFacts,
-    StoredTombstone,
+    StoredApproval, StoredConfig, StoredFreeze, StoredJobFacts, StoredListing, StoredNotBefore,
+    StoredSeriesFacts, StoredTombstone,
 };
 use super::stored::{StoredRun, Text, archive::StoredArchive};
 use super::tables::{
-    APPROVALS, ARCHIVES, FREEZES, JOBS, MARKERS, META, NOT_BEFORE, RUN_INDEX, RUNS, SERIES,
-    TOMBSTONES, VALUES, decode, drop_copy, drop_text, encode, meta, number, put_copy, put_text,
+    APPROVALS, ARCHIVES, DRILLS, FREEZES, JOBS, LISTINGS, MARKERS, META, NOT_BEFORE, RUN_INDEX,
+    RUNS, SERIES, TOMBSTONES, VALUES, decode, drop_copy, drop_text, encode, meta, number, put_copy,
+    put_text,
 };
 use super::{ConfigRecord, StateError, Tombstone, lookup};
 use crate::model::archive::{Archive, ArchiveId, Series};
+use crate::model::members::Listing;
 use crate::model::name::{JobName, PlaceName};
-use crate::model::observed::{Freeze, JobFacts, SeriesFacts};
+use crate::model::observed::{DrillFacts, Freeze, JobFacts, SeriesFacts};
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
 
 /// Keys of the values that have methods of their own.
@@ -179,6 +182,14 @@ impl<'a> Transaction<'a> {
         put_text(self.txn, JOBS, job.as_str(), &StoredJobFacts::from((job, facts)))
     }
 
+    /// Records what is known of what a job with `*` stands for.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn put_listing(&mut self, job: &JobName, listing: &Listing) -> Result<(), StateError> {
+        put_text(self.txn, LISTINGS, job.as_str(), &StoredListing::from((job, listing)))
+    }
+
     /// What is remembered of a job, with the changes of this transaction.
     ///
     /// # Errors
@@ -187,6 +198,25 @@ impl<'a> Transaction<'a> {
         let table = self.txn.open_table(JOBS)?;
         let stored: Option<StoredJobFacts> = lookup::text(&table, "jobs", job.as_str())?;
         Ok(stored.map(JobFacts::from))
+    }
+
+    /// Records what is remembered of the drills of a job.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn put_drill_facts(&mut self, job: &JobName, facts: &DrillFacts) -> Result<(), StateError> {
+        put_text(self.txn, DRILLS, job.as_str(), &StoredDrillFacts::from((job, facts)))
+    }
+
+    /// What is remembered of the drills of a job, with the changes of this transaction; nothing
+    /// yet when none was ever asked for.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn drill_facts(&self, job: &JobName) -> Result<DrillFacts, StateError> {
+        let table = self.txn.open_table(DRILLS)?;
+        let stored: Option<StoredDrillFacts> = lookup::text(&table, "drills", job.as_str())?;
+        Ok(stored.map(DrillFacts::from).unwrap_or_default())
     }
 
     /// Records what retention remembers of a series.

@@ -123,6 +123,9 @@ fn newest_at_home(situation: &Situation, job: &Job, archives: &[&Archive]) -> Op
         Condition::Lost => return Some(Reason::Lost(name(), newest.location.clone())),
         Condition::Present | Condition::Unavailable | Condition::Trashed { .. } => {}
     }
+    if let Some(why) = &newest.refuted {
+        return Some(Reason::Refuted(name(), why.clone()));
+    }
     match &newest.outcome {
         Outcome::Suspect(why) => Some(Reason::Suspect(name(), why.clone())),
         Outcome::Partial if !newest.partial_allowed => Some(Reason::Partial(name())),

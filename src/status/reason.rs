@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::SignedDuration;
 
 use super::Verdict;
-use crate::model::name::{ArchiveName, PlaceName};
+use crate::model::name::{ArchiveName, JobName, PlaceName};
 use crate::reconcile::show;
 
 /// One reason of a verdict; prints as one line.
@@ -44,6 +44,28 @@ pub enum Reason {
     Suspect(ArchiveName, String),
     /// Files are missing in the newest archive.
     Partial(ArchiveName),
+    /// The newest archive is there, and a drill could not bring back what it holds.
+    Refuted(ArchiveName, String),
+    /// The last drill of this job or series did not bring back what the archive held.
+    DrillFailed(JobName, ArchiveName, String),
+    /// The restore of this job or series cannot be proved on this host as it is.
+    CannotProve(JobName, String),
+    /// No drill ever proved that a restore of this job or series works.
+    NeverProven {
+        /// The job or series.
+        of: JobName,
+        /// How long ago that may be at most.
+        goal: SignedDuration,
+    },
+    /// It is too long ago that a drill proved it.
+    ProvenLongAgo {
+        /// The job or series.
+        of: JobName,
+        /// How long ago.
+        age: SignedDuration,
+        /// How long ago that may be at most.
+        goal: SignedDuration,
+    },
     /// The job's location cannot be used; with the reason.
     Location(PlaceName, String),
     /// The last run failed; with its one line.
@@ -59,6 +81,17 @@ pub enum Reason {
     },
     /// Retention, or everything, rests; in words.
     Frozen(String),
+    /// Nobody knows what a job with `*` stands for; with the reason, where it was tried.
+    Unlisted(Option<String>),
+    /// What it stands for could not be listed again, and is taken as it was.
+    ListedBefore {
+        /// Why.
+        failure: String,
+        /// When it was listed last, in words.
+        at: String,
+    },
+    /// It stands for nothing that is there.
+    NoMembers,
     /// The job is disabled: its archives only get older.
     Disabled,
 }
@@ -68,7 +101,7 @@ impl Reason {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            Reason::NoArchive => Verdict::Unprotected,
+            Reason::NoArchive | Reason::Unlisted(_) => Verdict::Unprotected,
             Reason::TooOld { age, max_age } if *age > max_age.saturating_mul(2) => {
                 Verdict::Unprotected
             }
@@ -79,11 +112,17 @@ impl Reason {
             | Reason::Lost(..)
             | Reason::Suspect(..)
             | Reason::Partial(_)
+            | Reason::Refuted(..)
+            | Reason::DrillFailed(..)
+            | Reason::CannotProve(..)
+            | Reason::NeverProven { .. }
+            | Reason::ProvenLongAgo { .. }
             | Reason::Location(..)
             | Reason::LastRunFailed(_)
             | Reason::Blocked { .. }
+            | Reason::ListedBefore { .. }
             | Reason::Frozen(_) => Verdict::AtRisk,
-            Reason::Disabled => Verdict::Protected,
+            Reason::NoMembers | Reason::Disabled => Verdict::Protected,
         }
     }
 }
@@ -122,6 +161,26 @@ impl fmt::Display for Reason {
             Reason::Partial(name) => {
                 write!(f, "the newest archive is partial, some files could not be read: {name}")
             }
+            Reason::Refuted(name, why) => {
+                write!(f, "the newest archive does not restore: {name}: {why}")
+            }
+            Reason::DrillFailed(of, name, why) => {
+                write!(f, "the last drill of `{of}` failed: {name} does not restore: {why}")
+            }
+            Reason::CannotProve(of, why) => {
+                write!(f, "whether `{of}` can be restored cannot be proved here: {why}")
+            }
+            Reason::NeverProven { of, goal } => write!(
+                f,
+                "no drill has proved a restore of `{of}` yet, every {} is the goal",
+                show::duration(*goal)
+            ),
+            Reason::ProvenLongAgo { of, age, goal } => write!(
+                f,
+                "a restore of `{of}` was last proved {} ago, {} is the most",
+                show::duration(*age),
+                show::duration(*goal)
+            ),
             Reason::Location(name, why) => write!(f, "location `{name}` cannot be used: {why}"),
             Reason::LastRunFailed(why) => write!(f, "the last run failed: {why}"),
             Reason::Blocked { location, archives, hash } => write!(
@@ -129,6 +188,15 @@ impl fmt::Display for Reason {
                 "{archives} deletions at `{location}` wait for approval: `larder approve {hash}`"
             ),
             Reason::Frozen(why) => f.write_str(why),
+            Reason::Unlisted(None) => write!(f, "what it stands for has not been listed yet"),
+            Reason::Unlisted(Some(failure)) => {
+                write!(f, "what it stands for cannot be listed: {failure}")
+            }
+            Reason::ListedBefore { failure, at } => write!(
+                f,
+                "what it stands for cannot be listed: {failure}; what was there at {at} stays in force"
+            ),
+            Reason::NoMembers => write!(f, "it stands for nothing that is there now"),
             Reason::Disabled => write!(f, "disabled: no new archives are made"),
         }
     }

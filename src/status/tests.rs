@@ -3,7 +3,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::model::archive::{Archive, Condition, Outcome};
-use crate::model::observed::{Freeze, LocationState};
+use crate::model::observed::{DrillOutcome, Freeze, LocationState};
 use crate::model::protect::MaxAge;
 use crate::model::run::RunStatus;
 use crate::reconcile::world::{World, backup, place, time};
@@ -250,4 +250,66 @@ fn the_nagios_answer_sums_up_and_names_what_is_wrong() {
     web unprotected: no good archive
     ");
     assert_snapshot!(answer(&World::at(MORNING)), @"3 LARDER UNKNOWN - no jobs | protected=0 at_risk=0 unprotected=0");
+}
+
+#[test]
+fn the_goal_proven_moves_from_never_to_lately_to_too_long_ago() {
+    let days = |days: i32| SignedDuration::from_hours(24) * days;
+    let wants = || {
+        World::at(MORNING)
+            .job("web", "0 3 * * *", |job| job.protect.proven = Some(days(7)))
+            .ran("web", "2026-05-08T03:00")
+    };
+    let proven = || DrillOutcome::Proven("all 3 members are as they were".to_owned());
+    assert_snapshot!(check(&wants()), @"
+    web: at risk (scheduled 09 03:00, runs 09 03:00, succeeded 08 03:05, at main)
+      no drill has proved a restore of `web` yet, every 7 d is the goal
+    ");
+    assert_snapshot!(check(&wants().drill_ended("web", "2026-05-08T05:00", proven())), @"web: protected (scheduled 09 03:00, runs 09 03:00, succeeded 08 03:05, at main)");
+    assert_snapshot!(check(&wants().drill_ended("web", "2026-05-01T05:00", proven())), @"
+    web: at risk (scheduled 09 03:00, runs 09 03:00, succeeded 08 03:05, at main)
+      a restore of `web` was last proved 7 d 7 h ago, 7 d is the most
+    ");
+    // Whoever has nothing to restore has nothing to prove.
+    let mut empty = wants();
+    empty.observed.archives.clear();
+    assert_snapshot!(check(&empty), @"
+    web: unprotected (scheduled 09 03:00, runs 09 03:00, succeeded 08 03:05, at )
+      no good archive
+    ");
+}
+
+#[test]
+fn a_failed_drill_is_a_risk_until_another_succeeds_and_one_that_is_impossible_where_it_is_wanted() {
+    let failed = || DrillOutcome::Failed("1 member differs".to_owned());
+    let unable = || DrillOutcome::Unable("`mariadbd` is not installed".to_owned());
+    let at = "2026-05-08T05:00";
+    let ran = || daily().ran("web", "2026-05-07T03:00").ran("web", "2026-05-08T03:00");
+    // Whoever asked for it: it is known now.
+    let mut known = ran().drill_ended("web", at, failed());
+    known.observed.archives[1].refuted = Some("1 member differs".to_owned());
+    assert_snapshot!(check(&known), @"
+    web: at risk, overdue (scheduled 09 03:00, runs 09 03:00, succeeded 08 03:05, at main)
+      the newest good archive is 1 d 9 h old, 1 d 7 h is the most
+      the last drill of `web` failed: jerry_web_20260508 does not restore: 1 member differs
+    ");
+    let older = known.drill_ended("web", "2026-05-07T06:00", DrillOutcome::Proven(String::new()));
+    assert_snapshot!(check(&older), @"
+    web: at risk, overdue (scheduled 09 03:00, runs 09 03:00, succeeded 08 03:05, at main)
+      the newest good archive is 1 d 9 h old, 1 d 7 h is the most
+      the newest archive does not restore: jerry_web_20260508: 1 member differs
+    ");
+    assert_snapshot!(check(&ran().drill_ended("web", at, unable())), @"web: protected (scheduled 09 03:00, runs 09 03:00, succeeded 08 03:05, at main)");
+    let wanted = World::at(MORNING)
+        .job("web", "0 3 * * *", |job| {
+            let schedule = crate::model::schedule::Schedule::parse("0 5 * * *").unwrap();
+            job.drill = Some(crate::model::job::Drill { schedule, assert: Vec::new() });
+        })
+        .ran("web", "2026-05-08T03:00")
+        .drilled("web", |facts| facts.last_due = Some(time(at)))
+        .drill_ended("web", at, unable());
+    assert_snapshot!(check(&wanted), @"
+    web: at risk (scheduled 09 03:00, runs 09 03:00, succeeded 08 03:05, at main)
+      whether `web` can be restored cannot be proved here: `mariadbd` is not installed
+    ");
 }

@@ -22,20 +22,20 @@ use larder::stop::Stop;
 mod contract;
 mod faults;
 mod mutating;
-mod nasty;
+pub(crate) mod nasty;
 mod restoring;
 mod round_trip;
 
 /// A directory of its own, on a real disk.
-fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory")
 }
 
-fn job(source_path: &Path) -> CustomDir {
+pub(crate) fn job(source_path: &Path) -> CustomDir {
     CustomDir { source_path: source_path.to_owned(), excludes: Vec::new(), one_file_system: true }
 }
 
-fn spec(source_root: &Path) -> Spec {
+pub(crate) fn spec(source_root: &Path) -> Spec {
     Spec {
         id: ArchiveId(uuid::Uuid::from_u128(7)),
         name: "jerry_hermes-agent_20260508".parse().expect("a name"),
@@ -49,12 +49,12 @@ fn spec(source_root: &Path) -> Spec {
         config_generation: 3,
         codec: Codec::None,
         recipients: Vec::new(),
-        source_root: source_root.to_owned(),
+        content: larder::archive::Content::Directory(source_root.to_owned()),
     }
 }
 
 /// Archives a source to `NAME.EXTENSION` in a directory.
-fn archive_source(
+pub(crate) fn archive_source(
     source: Box<dyn Source>,
     spec: &Spec,
     directory: &Path,
@@ -73,7 +73,7 @@ fn archive(root: &Path, directory: &Path) -> (Written, PathBuf) {
     archive_source(Box::new(source), &spec(root), directory).expect("an archive")
 }
 
-fn entries(path: &Path) -> Vec<Entry> {
+pub(crate) fn entries(path: &Path) -> Vec<Entry> {
     contents(path, Codec::None, None).expect("opens").collect::<Result<_, _>>().expect("a list")
 }
 
@@ -89,7 +89,7 @@ fn names_below(path: &Path, root: &Path) -> Vec<String> {
 }
 
 /// Runs a shell script in a directory; its standard output. It must succeed and complain of nothing.
-fn sh(directory: &Path, script: &str) -> String {
+pub(crate) fn sh(directory: &Path, script: &str) -> String {
     let output = Command::new("sh")
         .args(["-e", "-c", script])
         .current_dir(directory)
@@ -115,6 +115,6 @@ fn extract(program: &str, archive: &Path, root: &Path, directory: &Path) -> Path
 
 const GNU: &str = "tar --warning=no-timestamp --xattrs --xattrs-include=* --acls";
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

@@ -46,7 +46,8 @@ fn check_judges_a_file_as_if_it_stood_in_the_configuration_and_leaves_that_alone
 fn what_init_writes_is_valid_and_it_never_overwrites() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("etc");
-    let init = || told(larder("init").arg(&config).output().unwrap());
+    let root = dir.path().join("root");
+    let init = || told(larder("init --root").args([&root, &config]).output().unwrap());
     let (code, _, err) = init();
     assert_eq!(code, 0, "{err}");
     let (code, out, err) = told(larder("check --config").arg(&config).output().unwrap());

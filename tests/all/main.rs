@@ -6,6 +6,8 @@ mod layers;
 
 mod schedules;
 mod retention;
+mod series;
+mod coverage;
 mod archives;
 mod configuration;
 mod watching;
@@ -15,4 +17,11 @@ mod store;
 mod commands;
 mod cli;
 mod walk;
+mod drills;
 mod faults;
+
+mod databases;
+mod yunohost;
+mod contract;
+mod restoring;
+mod recovering;

@@ -68,6 +68,9 @@ pub struct Archive {
     pub trashed_until: Option<Moment>,
     /// When its bytes were last compared with their hash.
     pub verified_at: Option<Moment>,
+    /// Why a drill could not bring back what it holds.
+    #[serde(default)]
+    pub refuted: Option<String>,
     /// What its members are.
     pub counts: Counts,
     /// A hash of the configuration that it was made with.
@@ -251,6 +254,7 @@ impl Archive {
             condition: condition_word(&archive.condition).to_owned(),
             trashed_until,
             verified_at: archive.verified_at.map(|at| Moment::new(at, zone)),
+            refuted: archive.refuted.clone(),
             counts: Counts::from(&archive.counts),
             config_hash: archive.config_hash.clone(),
             config_commit: archive.config_commit.clone(),

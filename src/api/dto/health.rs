@@ -30,6 +30,9 @@ pub struct Health {
     pub executor: Executor,
     /// Why it is degraded, one line each.
     pub problems: Vec<String>,
+    /// What of this host no job covers, in one line, where the daemon has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncovered: Option<String>,
     /// The moment of all this.
     pub at: Moment,
 }
@@ -148,6 +151,7 @@ impl Health {
                 blocked: view.plan.blocked.len(),
             },
             problems,
+            uncovered: view.uncovered.clone(),
             at: Moment::new(view.at.timestamp(), view.at.time_zone()),
         }
     }

@@ -56,8 +56,30 @@ pub struct Job {
     pub next_run: Option<Moment>,
     /// Its newest backup run.
     pub last_run: Option<Run>,
+    /// The last drill that came to an end.
+    #[serde(default)]
+    pub last_drill: Option<LastDrill>,
     /// How well it is protected.
     pub verdict: Option<Verdict>,
+}
+
+/// A drill that came to an end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LastDrill {
+    /// The run.
+    pub run_id: u64,
+    /// The archive that was to be brought back.
+    pub archive: String,
+    /// From where.
+    pub location: String,
+    /// When it ended.
+    pub at: Moment,
+    /// How long it took.
+    pub seconds: f64,
+    /// `proven`, `failed` or `unable` (it cannot be found out on this host as it is).
+    pub outcome: String,
+    /// What was looked at, or why not.
+    pub text: String,
 }
 
 /// A policy in numbers.
@@ -101,6 +123,12 @@ pub struct Verdict {
     pub next_run: Option<Moment>,
     /// When a run last succeeded, or when its newest good archive was made.
     pub last_success: Option<Moment>,
+    /// When a drill last proved that a restore works.
+    #[serde(default)]
+    pub last_proven: Option<Moment>,
+    /// When the next drill is foreseen.
+    #[serde(default)]
+    pub next_drill: Option<Moment>,
     /// Places that hold a good copy which is young enough.
     pub copies: Vec<String>,
     /// Those of them that are off-site.
@@ -156,6 +184,8 @@ impl Verdict {
             next_scheduled: moment(verdict.next_scheduled),
             next_run: moment(verdict.next_run),
             last_success: moment(verdict.last_success),
+            last_proven: moment(verdict.proven_at),
+            next_drill: moment(verdict.next_drill),
             copies: verdict.copies.iter().map(ToString::to_string).collect(),
             offsite: verdict.offsite.iter().map(ToString::to_string).collect(),
         }
@@ -184,6 +214,16 @@ impl Job {
         let zone = view.at.time_zone();
         let retention = Retention::from(&job.retention);
         let verdict = verdicts.iter().find(|verdict| verdict.job == job.name);
+        let last_drill = verdict.and_then(|verdict| verdict.last_drill.as_ref());
+        let last_drill = last_drill.map(|last| LastDrill {
+            run_id: last.run.0,
+            archive: last.archive.to_string(),
+            location: last.location.to_string(),
+            at: Moment::new(last.at, zone),
+            seconds: last.took.as_secs_f64(),
+            outcome: last.outcome.word().to_owned(),
+            text: last.outcome.text().to_owned(),
+        });
         let verdict = verdict.map(|verdict| Verdict::new(view, verdict));
         let core_only = match &job.source {
             JobSource::YnhApp { core_only, .. } => *core_only,
@@ -215,6 +255,7 @@ impl Job {
             next_scheduled: verdict.as_ref().and_then(|verdict| verdict.next_scheduled),
             next_run: verdict.as_ref().and_then(|verdict| verdict.next_run),
             last_run,
+            last_drill,
             verdict,
         }
     }

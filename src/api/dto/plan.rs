@@ -6,6 +6,10 @@ use super::Moment;
 use super::run::{cause_word, in_words};
 use crate::engine::View;
 use crate::model::archive::Series;
+use crate::model::job::Job;
+use crate::model::name::JobName;
+use crate::model::observed::Freeze;
+use crate::reconcile::guards::frozen;
 use crate::reconcile::{self as model, Weight};
 
 /// What will be done, and what is held back.
@@ -21,13 +25,28 @@ pub struct Plan {
     pub blocked: Vec<Blocked>,
     /// What a person should know.
     pub notes: Vec<Note>,
+    /// Jobs with `*` of which nobody knows now what they stand for, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<Unlisted>,
     /// When to look again although nothing happened.
     pub wake_at: Option<Moment>,
     /// The plan as text, as `larder plan` prints it.
     pub text: String,
+    /// Why nothing is backed up, copied or deleted at all: a new machine in an old name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<String>,
     /// With `days`: what each coming day would bring if every run succeeds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub days: Vec<Day>,
+}
+
+/// A job with `*` that could not be listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlisted {
+    /// The job.
+    pub job: String,
+    /// Why.
+    pub failure: String,
 }
 
 /// A run to queue.
@@ -106,6 +125,9 @@ pub struct Day {
     pub made: Vec<String>,
     /// Archives that would be copied, as `NAME to LOCATION`.
     pub copied: Vec<String>,
+    /// Jobs whose restore would be proved.
+    #[serde(default)]
+    pub drilled: Vec<String>,
     /// Archives that would expire, as `NAME at LOCATION`.
     pub expired: Vec<String>,
     /// Series whose deletions would wait for approval.
@@ -148,6 +170,7 @@ impl From<&model::Day> for Day {
             day: day.date.to_string(),
             made: made.collect(),
             copied: copied.collect(),
+            drilled: day.drilled.iter().map(ToString::to_string).collect(),
             expired: expired.collect(),
             blocked: day.blocked.iter().map(ToString::to_string).collect(),
         }
@@ -182,7 +205,18 @@ impl Plan {
             needs_bytes: action.needs,
             frees_bytes: action.frees,
         });
+        let desired = &view.desired;
+        let is_template = |job: &JobName| {
+            desired.templates.contains_key(job)
+                || desired.jobs.get(job).is_some_and(Job::is_template)
+        };
+        let members = view.observed.members.iter().filter(|(job, _)| is_template(job));
+        let unlisted = members.filter_map(|(job, listing)| {
+            let failure = listing.failure()?.to_owned();
+            Some(Unlisted { job: job.to_string(), failure })
+        });
         Self {
+            unlisted: unlisted.collect(),
             at: Moment::new(plan.at.timestamp(), zone),
             hash: plan.deletions_hash(),
             actions: actions.collect(),
@@ -190,6 +224,10 @@ impl Plan {
             notes: plan.notes.iter().map(Note::from).collect(),
             wake_at: plan.wake_at.map(|at| Moment::new(at, zone)),
             text: plan.to_string(),
+            recovery: view.observed.freezes.iter().find_map(|freeze| match freeze {
+                Freeze::Recovery(_) => Some(frozen(freeze)),
+                Freeze::Clock(_) | Freeze::JobsVanished(_) => None,
+            }),
             days: Vec::new(),
         }
     }

@@ -153,7 +153,9 @@ impl Subject {
             Work::EmptyTrash { location, .. } | Work::Adopt { location, .. } => {
                 (None, Some(location), None)
             }
-            Work::Verify { archive, location } => (Some(*archive), Some(location), None),
+            Work::Verify { archive, location }
+            | Work::Restore { archive, location, .. }
+            | Work::Drill { archive, location, .. } => (Some(*archive), Some(location), None),
             Work::Send { archive, from, to } => (Some(*archive), Some(from), Some(to)),
         };
         Self {
@@ -192,6 +194,16 @@ pub(super) fn in_words(view: &View, work: &Work) -> String {
         Work::Verify { archive, location } => format!("verify {} at {location}", name(*archive)),
         Work::Send { archive, from, to } => {
             format!("copy {} from {from} to {to}", name(*archive))
+        }
+        Work::Restore { archive, location, request } => match &request.to {
+            None if let Some(undone) = request.undo => {
+                format!("undo run {undone}, the restore of {}", name(*archive))
+            }
+            None => format!("restore {} from {location}", name(*archive)),
+            Some(to) => format!("restore {} from {location} to {}", name(*archive), to.display()),
+        },
+        Work::Drill { archive, location, .. } => {
+            format!("prove that {} at {location} restores", name(*archive))
         }
         Work::Adopt { location, file_name, job } => {
             format!("adopt {file_name} at {location} into {job}")

@@ -40,6 +40,7 @@ fn a_job_has_the_fields_of_the_specification_and_ours_behind_them() {
       "enabled": true,
       "id": "notes",
       "label": "notes",
+      "last_drill": null,
       "last_run": null,
       "location": "main",
       "name": "notes",
@@ -64,7 +65,9 @@ fn a_job_has_the_fields_of_the_specification_and_ours_behind_them() {
       "verdict": {
         "copies": [],
         "job": "notes",
+        "last_proven": null,
         "last_success": null,
+        "next_drill": null,
         "next_run": "2026-05-08T12:00:00+02:00",
         "next_scheduled": "2026-05-10T04:30:00+02:00",
         "offsite": [],
@@ -174,6 +177,7 @@ fn an_archive_says_everything_but_its_jobs_table() {
       "reasons": [],
       "received_at": null,
       "recipients": [],
+      "refuted": null,
       "retention": null,
       "sha256": "abababababababababababababababababababababababababababababababab",
       "stream_sha256": "abababababababababababababababababababababababababababababababab",
@@ -192,7 +196,7 @@ async fn the_other_resources_keep_their_keys() {
     insta::assert_snapshot!(keys(&health), @"api_max api_min at config executor instance problems status uptime_s version");
     insta::assert_snapshot!(keys(&health["config"]), @"applied commit dir generation hash stale valid");
     insta::assert_snapshot!(keys(&health["executor"]), @"blocked queued running");
-    insta::assert_snapshot!(keys(&get(&router, "/api/v1/status").await.body[0]), @"copies job last_success next_run next_scheduled offsite overdue reasons verdict");
+    insta::assert_snapshot!(keys(&get(&router, "/api/v1/status").await.body[0]), @"copies job last_proven last_success next_drill next_run next_scheduled offsite overdue reasons verdict");
     insta::assert_snapshot!(keys(&get(&router, "/api/v1/locations").await.body[0]), @"archives compress encrypted foreign free min_free name offsite path place reason removable require_mount size state total trashed type");
     let plan = get(&router, "/api/v1/plan").await.body;
     insta::assert_snapshot!(keys(&plan), @"actions at blocked hash notes text wake_at");

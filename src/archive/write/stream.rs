@@ -99,6 +99,7 @@ impl<'a> Stream<'a> {
         self.findings.sockets = found.sockets;
         self.findings.vanished += found.vanished;
         self.findings.unreadable += found.unreadable;
+        self.findings.doubt.clone_from(&found.doubt);
         let room = crate::source::MOST_REMARKS.saturating_sub(self.findings.remarks.len());
         self.findings.remarks.extend(found.remarks.iter().take(room).cloned());
         drop(source);
@@ -154,7 +155,7 @@ impl<'a> Stream<'a> {
             sparse_size: None,
         };
         let mut facts =
-            Facts { kind: "file", size: 0, hash: None, sparse: false, state: State::Ok };
+            Facts { kind: "file", size: 0, link: &[], hash: None, sparse: false, state: State::Ok };
         let link;
         match kind {
             Kind::File(body) => {
@@ -191,12 +192,20 @@ impl<'a> Stream<'a> {
                 (head.kind, head.device, facts.kind) = (EntryType::Block, (major, minor), "block");
             }
         }
+        facts.link = head.link;
         self.tarball.header(&head)?;
         self.line(&name, &metadata, &facts)
     }
 
-    fn line(&mut self, name: &[u8], metadata: &Metadata, facts: &Facts) -> Result<(), Failure> {
+    fn line(&mut self, name: &[u8], metadata: &Metadata, facts: &Facts<'_>) -> Result<(), Failure> {
         let (path, path_hex) = Line::path_of(name.strip_suffix(b"/").unwrap_or(name));
+        let (target, target_hex) = match facts.link {
+            [] => (None, None),
+            target => {
+                let (text, hex) = Line::path_of(target);
+                (Some(text), hex)
+            }
+        };
         let hash = facts.hash.map(|hash| hash.to_string());
         let (data_sha256, sha256) = if facts.sparse { (hash, None) } else { (None, hash) };
         let line = Line {
@@ -210,6 +219,8 @@ impl<'a> Stream<'a> {
             user: metadata.user.as_deref().map(str::to_owned),
             group: metadata.group.as_deref().map(str::to_owned),
             mtime: decimal(metadata.modified),
+            link: target,
+            link_hex: target_hex,
             sha256,
             data_sha256,
             state: facts.state,
@@ -295,9 +306,11 @@ impl<'a> Stream<'a> {
 }
 
 /// What the manifest says of a member beside its metadata.
-struct Facts {
+struct Facts<'a> {
     kind: &'static str,
     size: u64,
+    /// The text or target of a link.
+    link: &'a [u8],
     hash: Option<Sha256>,
     sparse: bool,
     state: State,

@@ -98,12 +98,16 @@ pub(super) async fn delete(
     for name in &arguments.many.archives {
         let archive: Archive = client.get(&path(name, "/info", location)).await?;
         lines.push(format!(
-            "  {} at {}, made {}, {}",
+            "  {} at {}, made {}, {}{}",
             archive.name,
             location.unwrap_or(&archive.location),
             archive.created_at.short(),
-            size(archive.file_size)
+            size(archive.file_size),
+            if is_yunohosts(&archive) { NO_WAY_BACK } else { "" }
         ));
+    }
+    if arguments.yes && lines.iter().any(|line| line.ends_with(NO_WAY_BACK)) {
+        context.tell(&lines.join("\n"));
     }
     if !arguments.yes {
         confirm(&format!("to delete:\n{}", lines.join("\n")))?;
@@ -113,6 +117,15 @@ pub(super) async fn delete(
         runs.push(run_id(&client.delete(&path(name, "", location)).await?)?);
     }
     wait(context, client, runs).await
+}
+
+/// What stands behind an archive that YunoHost made in its own folder.
+const NO_WAY_BACK: &str = ": YunoHost deletes it, and there is no undelete";
+
+/// Whether YunoHost made an archive where it is; copies elsewhere are ordinary files.
+fn is_yunohosts(archive: &Archive) -> bool {
+    matches!(archive.job_type.as_str(), "ynh_app" | "ynh_system")
+        && !matches!(archive.how.as_str(), "received" | "copied")
 }
 
 /// Asks on the terminal; without one, somebody must have said `--yes`.

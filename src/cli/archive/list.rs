@@ -101,6 +101,9 @@ pub(super) fn state(archive: &Archive) -> String {
     if archive.condition != "present" {
         words.push(archive.condition.clone());
     }
+    if archive.refuted.is_some() {
+        words.push("refuted".to_owned());
+    }
     if archive.pinned {
         words.push("pinned".to_owned());
     }

@@ -45,7 +45,7 @@ fn in_words(archive: &Archive) -> String {
         let day = kept.leaves_on.as_ref().map_or_else(String::new, |day| format!("; until {day}"));
         format!("{verdict}: {}{day}", kept.reasons.join(", "))
     });
-    let lines: [(&str, Option<String>); 21] = [
+    let lines: [(&str, Option<String>); 22] = [
         ("name", Some(archive.name.clone())),
         ("id", Some(archive.id.clone())),
         ("origin", Some(archive.origin.clone())),
@@ -58,6 +58,7 @@ fn in_words(archive: &Archive) -> String {
         ("from", archive.from.clone()),
         ("state", Some(state(archive))),
         ("because", Some(archive.reasons.join("; ")).filter(|text| !text.is_empty())),
+        ("drill failed", archive.refuted.clone()),
         ("trashed until", moment(&archive.trashed_until)),
         ("content", Some(format!("{} ({members})", size(archive.content_size)))),
         ("remarks", Some(trouble.join(", ")).filter(|text| !text.is_empty())),

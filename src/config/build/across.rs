@@ -23,6 +23,7 @@ pub(super) fn check(objects: &[Object], desired: &Desired, terms: Terms<'_>, boo
         desk.about(Kind::Job, job.name.as_str(), |object, cx| {
             yunohost(job, desired, object, cx);
             goals(job, desired, object, cx);
+            drills(job, desired, object, cx);
             own_archives(job, desired, object, cx);
         });
     }
@@ -86,7 +87,8 @@ fn names(desired: &Desired, desk: &mut Desk<'_>) {
 fn labels(desired: &Desired, desk: &mut Desk<'_>) {
     let mut taken: BTreeMap<(&PlaceName, &Label), &Job> = BTreeMap::new();
     let instance = &desired.instance.name;
-    for job in desired.jobs.values() {
+    // What a job with `*` stands for is named when it is known.
+    for job in desired.jobs.values().filter(|job| !job.is_template()) {
         let longest = ArchiveName::longest(instance, &job.label);
         if longest > ARCHIVE_NAME_MAX {
             let room = job.label.as_str().len().saturating_sub(longest - ARCHIVE_NAME_MAX);
@@ -217,6 +219,27 @@ fn goals(job: &Job, desired: &Desired, object: &Object, cx: &mut Context<'_>) {
                 job.protect.offsite
             ),
             Some("send copies to a peer, or to a location with `offsite = true`".to_owned()),
+        );
+    }
+}
+
+/// What is encrypted here cannot be opened here without an identity.
+fn drills(job: &Job, desired: &Desired, object: &Object, cx: &mut Context<'_>) {
+    let key = match (&job.drill, job.protect.proven) {
+        (Some(_), _) => "drill",
+        (None, Some(_)) => "protect",
+        (None, None) => return,
+    };
+    let Some(location) = desired.locations.get(&job.location) else { return };
+    let encrypts = !location.encrypt_to.is_empty() || !job.encrypt_to.is_empty();
+    if encrypts && location.identity.is_none() {
+        cx.warning(
+            at(object, key),
+            format!("drills cannot open what is encrypted at `{}`", location.name),
+            Some(format!(
+                "name an `identity` in `[location.{}]`, or prove restores where the identity is kept (`larder restore --to DIR --identity FILE`)",
+                location.name
+            )),
         );
     }
 }

@@ -126,11 +126,17 @@ fn system_zone() -> TimeZone {
     TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
 
-pub(super) fn recovery(object: &Object, cx: &mut Context<'_>) -> Option<Vec<String>> {
+/// `[recovery]`.
+pub(super) struct Recovery {
+    pub(super) recipients: Vec<String>,
+    pub(super) configuration: bool,
+}
+
+pub(super) fn recovery(object: &Object, cx: &mut Context<'_>) -> Option<Recovery> {
     let r = Reader::open(Kind::Recovery.table(), &object.node, object.at, cx)?;
-    let recipients = r.get("recipients", cx);
+    let (recipients, configuration) = (r.get("recipients", cx), r.get("configuration", cx));
     r.finish(cx)?;
-    recipients
+    Some(Recovery { recipients: recipients?, configuration: configuration? })
 }
 
 pub(super) fn defaults(

@@ -11,7 +11,7 @@ use crate::config::table::Reader;
 use crate::config::tree::Value;
 use crate::config::value::{FromNode, wrong_type};
 use crate::model::job::{
-    CatchUp, Command, Database, Ended, Job, JobSource, RestoreSteps, SendTo, Via,
+    CONFIGURATION_JOB, CatchUp, Command, Database, Ended, Job, JobSource, RestoreSteps, SendTo, Via,
 };
 use crate::model::name::{JobName, Label, PlaceName};
 use crate::model::protect::Protect;
@@ -26,6 +26,15 @@ use source::source;
 
 pub(super) fn job(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> Option<Job> {
     let name: Option<JobName> = own_name(object, cx);
+    if object.id.name == CONFIGURATION_JOB {
+        cx.error_with(
+            object.at,
+            format!(
+                "`{CONFIGURATION_JOB}` is the job that larder makes itself, for this directory"
+            ),
+            "give it another name; `[recovery] configuration = false` ends larder's own",
+        );
+    }
     let r = Reader::open(Kind::Job.table(), &object.node, object.at, cx)?;
     let source = source(&r, cx);
     let label = label(&r, name.as_ref(), source.as_ref(), cx);
@@ -60,7 +69,7 @@ pub(super) fn job(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> O
         Some(protect) => read_protect(protect, cx),
         None => Some(Protect::default()),
     };
-    let drill = r.table("drill", cx).and_then(|drill| read_drill(drill, cx));
+    let drill = r.table("drill", cx).and_then(|drill| read_drill(drill, source.as_ref(), cx));
     let restore = match r.table("restore", cx) {
         Some(restore) => read_restore(restore, cx),
         None => Some(RestoreSteps::default()),
@@ -79,6 +88,7 @@ pub(super) fn job(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> O
         retention: retention?,
         location: location?,
         send_to,
+        encrypt_to: Vec::new(),
         before: before?,
         after: after?,
         enabled: enabled?,

@@ -101,15 +101,26 @@ const TLS: Table = Table {
 
 pub(super) const RECOVERY: Table = Table {
     title: "recovery",
-    doc: "Recipients that can open every encrypted archive. Their identity is kept off this host.",
+    doc: "What is needed on the day of a disaster: recipients that can open every encrypted archive (their identity is kept off this host), and this configuration.",
     switch: None,
-    keys: &[Key::new(
-        "recipients",
-        List(&Recipient),
-        Required,
-        "[\"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"]",
-        "Added to `encrypt_to` wherever that is not empty.",
-    )],
+    keys: &[
+        Key::new(
+            "recipients",
+            List(&Recipient),
+            Default("[]"),
+            "[\"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"]",
+            "Added to `encrypt_to` wherever that is not empty.",
+        ),
+        Key::new(
+            "configuration",
+            Bool,
+            Default("true"),
+            "false",
+            "Whether this directory is archived too, daily, to every location in use: with its secrets \
+             and encrypted where there are `recipients`, plain and without them otherwise. \
+             `larder recover` begins with it.",
+        ),
+    ],
 };
 
 pub(super) const DEFAULTS: Table = Table {

@@ -207,7 +207,7 @@ pub(super) const JOB: Table = Table {
             Name,
             Optional("the job's name; `mysql_DATABASE`, `postgresql_DATABASE`; `system`"),
             "\"hermes-agent\"",
-            "The middle of its archives' names.",
+            "The middle of its archives' names; with `*`, what stands before each member's name.",
         ),
         instance::keep("timeout", "\"6h\"", "\"90 min\"", "The most time a run may take."),
         Key::new(

@@ -99,6 +99,7 @@ prop_compose! {
             pinned: flags[1],
             condition,
             verified_at,
+            refuted: None,
             counts: MemberCounts {
                 files: counts[0],
                 directories: counts[1],

@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::job::Job;
+use crate::model::members::Found;
 use crate::model::name::JobName;
 use crate::model::observed::Freeze;
+use crate::reconcile::expand::wanted;
 use crate::reconcile::judge::FUTURE_TOLERANCE;
 
 /// How far wall time may run ahead of the monotonic clock: a day of suspend and a change of zone
@@ -66,6 +68,24 @@ pub fn guards_jobs(before: &BTreeSet<JobName>, after: &BTreeMap<JobName, Job>) -
             "{} of {} jobs went from the configuration at once: {}",
             gone.len(),
             before.len(),
+            gone.join(", ")
+        ))
+    })
+}
+
+/// Whether more than half of the members that a job with `*` had are gone in one listing: what
+/// was reached may be another server, or an empty one.
+#[must_use]
+pub fn guards_members(template: &Job, before: &Found, after: &Found) -> Option<Freeze> {
+    let (before, after) = (wanted(template, before), wanted(template, after));
+    let gone: Vec<String> =
+        before.difference(&after).map(|member| member.escape_default().to_string()).collect();
+    (gone.len() * 2 > before.len()).then(|| {
+        Freeze::JobsVanished(format!(
+            "{} of {} that `{}` stands for went at once: {}",
+            gone.len(),
+            before.len(),
+            template.name,
             gone.join(", ")
         ))
     })

@@ -279,7 +279,11 @@ fn own_ruling(series: &Series, job: Option<&Job>, desired: &Desired) -> Ruling {
         return Ruling::Orphaned(format!("instance `{origin}` made it, which is not this one"));
     }
     let Some(job) = job else {
-        return Ruling::Orphaned(format!("no job `{name}` is in the configuration"));
+        let mut templates = desired.templates.keys();
+        return Ruling::Orphaned(match templates.find(|known| known.as_str() == name.declared()) {
+            Some(template) => format!("`{template}` does not list it, or leaves it out"),
+            None => format!("no job `{name}` is in the configuration"),
+        });
     };
     if !desired.locations.contains_key(location) {
         return Ruling::Orphaned(format!("no location `{location}` is in the configuration"));
@@ -308,10 +312,11 @@ pub(crate) fn policy_at(job: &Job, location: &PlaceName) -> Option<Policy> {
 }
 
 /// The job of a series; one that expands (`apps`) is that of all its series (`apps/nextcloud`).
+/// What a living job with `*` does not list is not its own any more: it may be back tomorrow.
 fn job_of<'a>(desired: &'a Desired, name: &JobName) -> Option<&'a Job> {
     desired.jobs.get(name).or_else(|| {
         let declared: JobName = name.declared().parse().ok()?;
-        desired.jobs.get(&declared)
+        desired.jobs.get(&declared).filter(|job| !job.is_template())
     })
 }
 
@@ -320,6 +325,8 @@ fn class_of(archive: &Archive, manual: bool) -> Class {
         (Condition::Lost | Condition::Trashed { .. }, _) => Class::Lost,
         _ if archive.file_sha256.is_none() => Class::Unrecorded,
         (Condition::Corrupt, _) => Class::Damaged,
+        // Its bytes are those that were written, and what was written cannot be brought back.
+        _ if archive.refuted.is_some() => Class::Damaged,
         (Condition::Present | Condition::Unavailable, Outcome::Suspect(_)) => Class::Suspect,
         (Condition::Present | Condition::Unavailable, Outcome::Partial)
             if !archive.partial_allowed =>

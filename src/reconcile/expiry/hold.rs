@@ -47,7 +47,15 @@ impl Holds {
                 Work::Verify { archive, location } if run.status == RunStatus::Running => {
                     holds.put(*archive, location, Hold::InUse(run.id));
                 }
+                // What somebody wants back stays from the moment that it is asked for.
+                Work::Restore { archive, location, .. } => {
+                    holds.put(*archive, location, Hold::InUse(run.id));
+                }
+                Work::Drill { archive, location, .. } if run.status == RunStatus::Running => {
+                    holds.put(*archive, location, Hold::InUse(run.id));
+                }
                 Work::Verify { .. }
+                | Work::Drill { .. }
                 | Work::Backup { .. }
                 | Work::Expire { .. }
                 | Work::EmptyTrash { .. }

@@ -108,9 +108,9 @@ fn what_expires_is_named_with_its_reasons_and_neither_copied_nor_read() {
     backup      web                    due since 03:00 (0 3 * * *), at jobs/web.toml:9
     send        main to usb            jerry_web_20260507 of `web` is not at `usb` yet, at jobs/web.toml:9
     send        main to usb            jerry_web_20260508 of `web` is not at `usb` yet, at jobs/web.toml:9
-    verify      at usb                 jerry_web_20260505 has not been read back yet
-    verify      at main                jerry_web_20260507 has not been read back yet
-    verify      at main                jerry_web_20260508 has not been read back yet
+    verify      web at usb             jerry_web_20260505 has not been read back yet
+    verify      web at main            jerry_web_20260507 has not been read back yet
+    verify      web at main            jerry_web_20260508 has not been read back yet
     needs about 3.0 GiB, frees 2.0 GiB
     wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
     ");

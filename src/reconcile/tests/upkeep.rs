@@ -58,12 +58,12 @@ fn new_archives_are_read_back_and_old_ones_again_one_at_a_time_when_nothing_else
                 }
             })
     };
-    assert_snapshot!(check(&world(29)), @"
+    assert_snapshot!(check(&world(25)), @"
     nothing to do now
     wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
     ");
     assert_snapshot!(check(&world(31)), @"
-    verify      at main                jerry_nocodb_20260506 was read 31 d ago
+    verify      nocodb at main         jerry_nocodb_20260506 was read 31 d ago
     wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
     ");
     let fresh = world(31).with(|observed| {
@@ -71,13 +71,55 @@ fn new_archives_are_read_back_and_old_ones_again_one_at_a_time_when_nothing_else
         observed.archives[2].verified_at = None;
     });
     assert_snapshot!(check(&fresh), @"
-    verify      at main                jerry_nocodb_20260507 has not been read back yet
-    verify      at main                jerry_nocodb_20260508 has not been read back yet
+    verify      nocodb at main         jerry_nocodb_20260507 has not been read back yet
+    verify      nocodb at main         jerry_nocodb_20260508 has not been read back yet
+    verify      nocodb at main         jerry_nocodb_20260506 was read 31 d ago
     wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
     ");
-    let busy = world(31).open(backup("other"), RunStatus::Running);
-    assert_eq!(busy.plan().actions, []);
+    let busy = |days| world(days).open(backup("other"), RunStatus::Running);
+    assert_eq!(busy(26).plan().actions, []);
+    // What is late is not left for an idle moment that may never come.
+    assert_eq!(busy(29).plan().actions.len(), 1);
     assert_eq!(world(31).gone("main").plan().actions, []);
+}
+
+#[test]
+fn archives_that_were_read_on_one_day_are_read_again_on_many() {
+    let mut world = World::at("2026-05-08T12:00");
+    let start = world.now.clone();
+    for number in 0..1000 {
+        let created = time("2026-01-01T00:00") + SignedDuration::from_mins(number);
+        world = world.archive("nocodb", "main", "2026-01-01T00:00", |archive| {
+            archive.id = crate::model::archive::ArchiveId(uuid::Uuid::from_u128(u128::from(
+                number.unsigned_abs(),
+            )));
+            archive.created_at = created;
+            archive.verified_at = Some(start.timestamp());
+        });
+    }
+    let mut read_on = std::collections::BTreeMap::<jiff::civil::Date, u32>::new();
+    for _ in 0..4000 {
+        let plan = world.plan();
+        let at = world.now.timestamp();
+        for action in &plan.actions {
+            let crate::model::run::Work::Verify { archive, .. } = &action.work else { continue };
+            let mut archives = world.observed.archives.iter_mut();
+            let archive = archives.find(|known| known.id == *archive).unwrap();
+            let age = at.duration_since(archive.verified_at.unwrap());
+            assert!(age <= SignedDuration::from_hours(30 * 24), "{age:#} since the last time");
+            archive.verified_at = Some(at);
+            *read_on.entry(world.now.date()).or_default() += 1;
+        }
+        // A verification takes a minute.
+        let next = at + SignedDuration::from_mins(1);
+        let next = if plan.actions.is_empty() { plan.wake_at.unwrap() } else { next };
+        world.now = next.to_zoned(world.now.time_zone().clone());
+        if world.now.timestamp() > start.timestamp() + SignedDuration::from_hours(32 * 24) {
+            break;
+        }
+    }
+    assert_eq!(read_on.values().sum::<u32>(), 1000, "{read_on:?}");
+    assert!(read_on.values().all(|count| *count <= 101), "{read_on:?}");
 }
 
 #[test]
@@ -130,6 +172,33 @@ fn what_is_broken_is_said() {
     problem     retention rests: 7 of 9 jobs are gone; `larder approve 5b3d6b7dce56` says that it is meant
     problem     2 archives of `nocodb` at `main` are damaged, jerry_nocodb_20260507 the newest
     problem     jerry_nocodb_20260505 of `nocodb` at `main` is gone from its place
+    wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
+    ");
+}
+
+#[test]
+fn an_archive_that_did_not_stand_its_drill_is_said() {
+    let world = |refuted: &[usize]| {
+        daily()
+            .ran("nocodb", "2026-05-06T03:00")
+            .ran("nocodb", "2026-05-07T03:00")
+            .ran("nocodb", "2026-05-08T03:00")
+            .with(|observed| {
+                for number in refuted {
+                    observed.archives[*number].refuted = Some("the dump is cut".to_owned());
+                }
+            })
+    };
+    assert_snapshot!(check(&world(&[2])), @"
+    nothing to do now
+    problem     jerry_nocodb_20260508 of `nocodb` at `main` did not stand its drill: the dump is cut
+    problem     `nocodb` is overdue: its newest good archive is 1 d 9 h old, 1 d 7 h is the most
+    wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
+    ");
+    assert_snapshot!(check(&world(&[1, 2])), @"
+    nothing to do now
+    problem     2 archives of `nocodb` at `main` did not stand their drills, jerry_nocodb_20260508 the newest: the dump is cut
+    problem     `nocodb` is overdue: its newest good archive is 2 d 9 h old, 1 d 7 h is the most
     wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
     ");
 }

@@ -248,6 +248,8 @@ pub(in crate::state) struct StoredArchive {
     condition: StoredCondition,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     verified_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refuted: Option<String>,
     #[serde(default)]
     counts: StoredCounts,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -285,6 +287,7 @@ impl From<&Archive> for StoredArchive {
             pinned: archive.pinned,
             condition: (&archive.condition).into(),
             verified_at: archive.verified_at,
+            refuted: archive.refuted.clone(),
             counts: archive.counts.into(),
             config_hash: archive.config_hash.clone(),
             config_commit: archive.config_commit.clone(),
@@ -320,6 +323,7 @@ impl From<StoredArchive> for Archive {
             pinned: stored.pinned,
             condition: stored.condition.into(),
             verified_at: stored.verified_at,
+            refuted: stored.refuted,
             counts: stored.counts.into(),
             config_hash: stored.config_hash,
             config_commit: stored.config_commit,

@@ -1,10 +1,13 @@
 //! What the store remembers of jobs, series, deletions and the configuration, as it is stored.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Status, Text};
 use crate::model::archive::ArchiveId;
+use crate::model::members::{Found, Listing, Tried};
 use crate::model::name::{ArchiveName, JobName, PlaceName};
 use crate::model::observed::{Attempt, Freeze, JobFacts, SeriesFacts};
 use crate::model::retention::{Mode, Policy};
@@ -63,6 +66,53 @@ impl From<StoredJobFacts> for JobFacts {
             }),
             last_success: stored.last_success,
             last_failure: stored.last_failure,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredFound {
+    members: BTreeSet<String>,
+    at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredTried {
+    at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::state) struct StoredListing {
+    pub(in crate::state) job: Text<JobName>,
+    #[serde(default)]
+    of: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<StoredFound>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tried: Option<StoredTried>,
+}
+
+impl From<(&JobName, &Listing)> for StoredListing {
+    fn from((job, listing): (&JobName, &Listing)) -> Self {
+        let Listing { of, found, tried, is_open: _ } = listing.clone();
+        Self {
+            job: Text(job.clone()),
+            of,
+            found: found.map(|Found { members, at }| StoredFound { members, at }),
+            tried: tried.map(|Tried { at, failure }| StoredTried { at, failure }),
+        }
+    }
+}
+
+impl From<StoredListing> for Listing {
+    fn from(stored: StoredListing) -> Self {
+        Self {
+            of: stored.of,
+            found: stored.found.map(|StoredFound { members, at }| Found { members, at }),
+            tried: stored.tried.map(|StoredTried { at, failure }| Tried { at, failure }),
+            is_open: false,
         }
     }
 }

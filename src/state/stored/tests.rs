@@ -1,21 +1,24 @@
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::{option, sample};
 
 use super::archive::StoredArchive;
+use super::drill::StoredDrillFacts;
 use super::facts::{
     StoredConfig, StoredFreeze, StoredJobFacts, StoredSeriesFacts, StoredTombstone,
 };
-use super::{KINDS, StoredRun};
+use super::{KINDS, Part, PathBuf, RestoreRequest, StoredRun};
 use crate::model::archive::{
     Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Series, Sha256,
 };
 use crate::model::job::JobType;
 use crate::model::location::Codec;
 use crate::model::name::{InstanceName, JobName, PlaceName};
-use crate::model::observed::{Attempt, Freeze, JobFacts, SeriesFacts};
+use crate::model::observed::{
+    Attempt, DrillFacts, DrillOutcome, Freeze, JobFacts, LastDrill, SeriesFacts,
+};
 use crate::model::retention::{Mode, Policy};
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
 use crate::state::{ConfigRecord, Tombstone};
@@ -46,6 +49,27 @@ fn series() -> impl Strategy<Value = Series> {
         .prop_map(|(origin, job, location)| Series { origin, job, location })
 }
 
+fn request() -> impl Strategy<Value = RestoreRequest> {
+    let path = || "/[a-z]{1,9}".prop_map(PathBuf::from);
+    let parts = prop::collection::vec(prop::sample::select(&Part::ALL[..]), 0..3);
+    (
+        prop::option::of(path()),
+        prop::collection::vec(path(), 0..3),
+        parts,
+        any::<bool>(),
+        prop::option::of(path()),
+        prop::option::of(any::<u64>().prop_map(RunId)),
+    )
+        .prop_map(|(to, paths, only, safety, identity, undo)| RestoreRequest {
+            to,
+            paths,
+            only,
+            safety,
+            identity,
+            undo,
+        })
+}
+
 fn work() -> impl Strategy<Value = Work> {
     let ids = || prop::collection::vec(archive_id(), 0..4);
     prop_oneof![
@@ -62,6 +86,14 @@ fn work() -> impl Strategy<Value = Work> {
             location,
             file_name,
             job
+        }),
+        (archive_id(), name(), request()).prop_map(|(archive, location, request)| {
+            Work::Restore { archive, location, request: Box::new(request) }
+        }),
+        (job(), archive_id(), name()).prop_map(|(job, archive, location)| Work::Drill {
+            job,
+            archive,
+            location
         }),
     ]
 }
@@ -139,6 +171,7 @@ prop_compose! {
             stream_sha256: hashes[0].map(Sha256), file_sha256: hashes[1].map(Sha256), codec,
             recipients: text.iter().cloned().collect(), outcome, partial_allowed: flags[0], how,
             received_at: times.0, pinned: flags[1], condition, verified_at: times.1,
+            refuted: text.clone(),
             counts: MemberCounts {
                 files, directories, others, skipped_sockets, changed, vanished, unreadable,
             },
@@ -170,6 +203,28 @@ prop_compose! {
         last_failure in option::of(".{0,20}")
     ) -> JobFacts {
         JobFacts { first_seen, last_due: times.0, last_attempt, last_success: times.1, last_failure }
+    }
+}
+
+fn drill_outcome() -> impl Strategy<Value = DrillOutcome> {
+    prop_oneof![
+        ".{0,20}".prop_map(DrillOutcome::Proven),
+        ".{0,20}".prop_map(DrillOutcome::Failed),
+        ".{0,20}".prop_map(DrillOutcome::Unable),
+    ]
+}
+
+prop_compose! {
+    fn drill_facts()(
+        times in (option::of(time()), option::of(time()), option::of(time()), option::of(time())),
+        interrupted in 0_u32..4,
+        last in option::of((any::<u64>(), name(), name(), time(), 0_i64..99_999, drill_outcome()))
+    ) -> DrillFacts {
+        let (known_since, last_due, rest_until, proven_at) = times;
+        let last = last.map(|(run, archive, location, at, took, outcome)| LastDrill {
+            run: RunId(run), archive, location, at, took: SignedDuration::from_millis(took), outcome,
+        });
+        DrillFacts { known_since, last_due, interrupted, rest_until, last, proven_at }
     }
 }
 
@@ -211,8 +266,9 @@ proptest! {
     fn facts_come_back_as_they_were(
         job in job(), facts in job_facts(), series in series(), judged in series_facts(),
         text in ".{0,20}", generation in any::<u64>(), archive in archive_id(), name in name(),
-        to_trash in option::of(time()), at in time(), kind in 0..3
+        to_trash in option::of(time()), at in time(), kind in 0..3, drilled in drill_facts()
     ) {
+        prop_assert_eq!(through::<DrillFacts, _>(&StoredDrillFacts::from((&job, &drilled))), drilled);
         prop_assert_eq!(through::<JobFacts, _>(&StoredJobFacts::from((&job, &facts))), facts);
         prop_assert_eq!(
             through::<SeriesFacts, _>(&StoredSeriesFacts::from((&series, &judged))), judged);

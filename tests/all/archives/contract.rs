@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use larder::archive::{HOOK_MEMBER, Reader, compare_with_manifest, read_member};
+use larder::archive::{Content, HOOK_MEMBER, Reader, compare_with_manifest, read_member};
 use larder::model::archive::Outcome;
 use larder::model::job::JobType;
 use larder::model::location::Codec;
@@ -83,6 +83,7 @@ fn an_archive_of_a_database_is_nothing_that_yunohost_would_restore() {
     fs::create_dir(&root).unwrap();
     let mut spec = spec(&root);
     spec.job_type = JobType::Mysql;
+    spec.content = Content::Database("shop".to_owned());
     let source = Directory::open(&job(&root)).unwrap();
     let (written, path) = archive_source(Box::new(source), &spec, scratch.path()).unwrap();
     let info: serde_json::Value = serde_json::from_slice(&written.info_json).unwrap();

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::{GNU, archive, entries, extract, is_root, scratch, sh};
 
 /// Builds the tree. What needs root is left out for others.
-fn build(root: &Path) {
+pub(crate) fn build(root: &Path) {
     sh(
         root,
         r#"
@@ -50,7 +50,7 @@ fn build(root: &Path) {
 }
 
 /// All that `stat`, `getfattr` and `getfacl` say of each file.
-fn facts(root: &Path) -> BTreeMap<Vec<u8>, String> {
+pub(crate) fn facts(root: &Path) -> BTreeMap<Vec<u8>, String> {
     let mut facts = BTreeMap::new();
     let mut open = vec![root.to_owned()];
     let mut inodes: BTreeMap<u64, Vec<u8>> = BTreeMap::new();

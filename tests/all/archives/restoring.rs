@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use larder::archive::{HOOK, Reader, Spec, identity, read_member, verify};
+use larder::archive::{Content, HOOK, Reader, Spec, identity, read_member, verify};
 use larder::model::archive::Sha256;
 use larder::model::location::Codec;
 use larder::progress::Progress;
@@ -27,7 +27,7 @@ fn follow(spec: &Spec, secret: Option<&str>) {
     let root = scratch.path().join("it's here");
     tree(&root);
     let mut spec = spec.clone();
-    spec.source_root.clone_from(&root);
+    spec.content = Content::Directory(root.clone());
     let source = Directory::open(&job(&root)).unwrap();
     let (written, path) = archive_source(Box::new(source), &spec, scratch.path()).unwrap();
     let text = read_member(&path, spec.codec, secret, "RESTORE.txt", 1 << 20).unwrap().unwrap();

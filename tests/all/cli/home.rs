@@ -27,7 +27,7 @@ impl Home {
         let base = "[instance]\nname = \"jerry\"\ntimezone = \"Europe/Paris\"\n\
             state_dir = \"../state\"\npublish_dir = \"../public\"\n\
             control_socket = \"../control.sock\"\n\
-            [defaults]\nschedule = \"0 2 * * *\"\nretention = { mode = \"count\", value = 7 }\n\
+            [recovery]\nconfiguration = false\n[defaults]\nschedule = \"0 2 * * *\"\nretention = { mode = \"count\", value = 7 }\n\
             location = \"main\"\n";
         home.write("base.toml", base);
         home.write("main.toml", "[location.main]\npath = \"../main\"\nmin_free = \"1 MiB\"\n");

@@ -10,6 +10,8 @@ use super::{DIR, files};
 const BASE: &str = "
 [instance]
 name = 'jerry'
+[recovery]
+configuration = false
 [defaults]
 schedule = '0 2 * * *'
 retention = 'standard'
@@ -128,7 +130,7 @@ fn what_needs_a_broken_object_works_with_its_last_good_form() {
     insta::assert_snapshot!(in_force(&parsed), @r"
     mail reads /var/mail (mail.toml:1:6)
     web reads /var/www (web.toml:1:6)
-    stale: [location.main] at base.toml:12:8: `path` must be a path, not a whole number: its last good form stays in force
+    stale: [location.main] at base.toml:14:8: `path` must be a path, not a whole number: its last good form stays in force
     ");
 }
 
@@ -169,7 +171,7 @@ fn nothing_at_all_is_never_a_wish() {
     assert_eq!(parsed.last_good, last);
     insta::assert_snapshot!(in_force(&parsed), @r"
     web reads /var/www (web.toml:1:6)
-    stale: the whole configuration at :0:0: nothing is left of the configuration: the whole last good configuration stays in force
+    stale: the whole configuration at : nothing is left of the configuration: the whole last good configuration stays in force
     ");
     assert!(parsed.diagnostics.iter().any(Diagnostic::is_error));
 }

@@ -96,6 +96,8 @@ proptest! {
 
 const GOOD: &str = "[instance]
 name = 'jerry'
+[recovery]
+configuration = false
 ---
 [defaults]
 schedule = '0 2 * * *'

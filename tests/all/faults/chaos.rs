@@ -108,6 +108,7 @@ fn a_directory_that_is_removed_and_made_again_is_in_force_again() {
     let again = || {
         fs::create_dir(instance.path("etc")).unwrap();
         fs::write(instance.path("etc/base.toml"), &base).unwrap();
+        instance.write("recovery.toml", "[recovery]\nconfiguration = false\n");
         instance.write("jobs.toml", &(job("one") + &job("two") + &idle("three")));
     };
     measure(&instance, "the directory made again", SWAP, again, || has_job(&instance, "three"));

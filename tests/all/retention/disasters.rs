@@ -1,7 +1,7 @@
 //! What destroys archives elsewhere, each measured with a program of the field, and does not here.
 
 use jiff::{SignedDuration, ToSpan, Zoned};
-use larder::model::archive::How;
+use larder::model::archive::{Archive, How};
 use larder::model::retention::Policy;
 use larder::reconcile::judge::{Candidate, Class, Keep, judge};
 
@@ -173,4 +173,31 @@ fn a_series_of_a_thousand_archives_is_judged_like_a_short_one() {
     2026-05-07: daily 2026-05-07
     2026-05-08: daily 2026-05-08, weekly 2026-W19, monthly 2026-05, yearly 2026, newest
     ");
+}
+
+#[test]
+fn archives_that_did_not_stand_a_drill_displace_nothing_and_the_older_good_ones_stay() {
+    // A week of dumps that are cut: each passes every checksum.
+    let mut scene = Scene::on("2026-05-08");
+    scene.job("web", "mode=count,value=3");
+    scene.daily("web", "main", 3, "2026-05-01");
+    scene.settle();
+    scene.daily("web", "main", 7, "2026-05-08");
+    for archive in &mut scene.observed.archives[3..] {
+        archive.refuted = Some("the dump is cut".to_owned());
+    }
+    assert_eq!(scene.settle(), 0);
+    assert_eq!(scene.count("web", "main"), 10);
+    // Good ones take their places one by one, and what is worth nothing leaves behind them.
+    for (good, day) in [(1, "2026-05-09"), (2, "2026-05-10"), (3, "2026-05-11")] {
+        scene.archive("web", "main", day.parse().unwrap());
+        scene.now = morning(day);
+        scene.settle();
+        let there = scene.observed.archives.iter().filter(|archive| archive.is_good());
+        assert_eq!(there.clone().count(), 3, "{day}");
+        let new = there.filter(|archive| archive.day > "2026-05-08".parse().unwrap());
+        assert_eq!(new.count(), good);
+    }
+    scene.settle();
+    assert!(scene.observed.archives.iter().all(Archive::is_good), "{}", check(&scene));
 }

@@ -2,9 +2,11 @@
 
 use jiff::SignedDuration;
 use larder::model::archive::{Condition, How, Outcome};
-use larder::model::job::Ended;
+use larder::model::job::{Ended, JobSource};
+use larder::model::members::{Found, Listing, asked};
 use larder::model::observed::{Freeze, LocationState};
 use larder::model::run::{RunId, RunStatus, Work};
+use larder::reconcile::expand::expand;
 use larder::reconcile::expiry::{empty_trash, next_wake};
 
 use super::scene::{Scene, check, id, policy, series};
@@ -297,6 +299,29 @@ fn a_job_that_expands_rules_the_series_of_its_items() {
     insta::assert_snapshot!(check(&scene), @r"
     jerry/apps/nextcloud at main (count 1, 2 archives): expire, frees 100
       jerry_apps-nextcloud_20260507 expired: not the newest
+    ");
+}
+
+#[test]
+fn each_app_has_a_retention_of_its_own_and_one_that_went_is_kept() {
+    let mut scene = Scene::on("2026-05-08");
+    let source = JobSource::YnhApp { app_id: "*".to_owned(), except: vec![], core_only: false };
+    scene.job("apps", "mode=count,value=1").source = source.clone();
+    for app in ["nextcloud", "wiki", "gone"] {
+        scene.daily(&format!("apps/{app}"), "main", 2, "2026-05-08");
+    }
+    // Nothing is known, and nothing goes.
+    assert!(!check(&scene).contains("expired"), "{}", check(&scene));
+    let members = ["nextcloud", "wiki"].map(str::to_owned).into();
+    let found = Found { members, at: scene.now.timestamp() };
+    let listing = Listing { of: asked(&source), found: Some(found), ..Listing::default() };
+    scene.desired = expand(&scene.desired, &[("apps".parse().unwrap(), listing)].into());
+    insta::assert_snapshot!(check(&scene), @r"
+    jerry/apps/gone at main (orphaned, 2 archives): rests: orphaned: `apps` does not list it, or leaves it out
+    jerry/apps/nextcloud at main (count 1, 2 archives): expire, frees 100
+      jerry_apps-nextcloud_20260507 expired: not the newest
+    jerry/apps/wiki at main (count 1, 2 archives): expire, frees 100
+      jerry_apps-wiki_20260507 expired: not the newest
     ");
 }
 

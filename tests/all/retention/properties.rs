@@ -11,7 +11,7 @@ use larder::reconcile::judge::{Candidate, Class, Hold, Keep, judge};
 use proptest::prelude::*;
 
 use super::naive;
-use super::scene::{id, paris};
+use super::scene::{Scene, id, paris};
 
 /// Two weeks before the clocks change in autumn; the turn of an ISO year is within reach.
 const START: i64 = 1_760_000_000;
@@ -188,8 +188,41 @@ proptest! {
     }
 }
 
+/// Days back from the last one, each with whether its archive did not stand its drill.
+fn any_drilled() -> impl Strategy<Value = std::collections::BTreeMap<i64, bool>> {
+    prop::collection::btree_map(0..90_i64, prop::bool::weighted(0.3), 1..20)
+}
+
 proptest! {
     #![proptest_config(cases(500))]
+
+    #[test]
+    fn archives_that_did_not_stand_a_drill_displace_nothing(
+        policy in any_policy(), drilled in any_drilled(),
+    ) {
+        let mut scene = Scene::on("2026-05-08");
+        scene.job("web", "mode=count,value=1").retention = policy;
+        let last: Date = "2026-05-08".parse().unwrap();
+        for (back, refuted) in drilled.iter().rev() {
+            let archive = scene.archive("web", "main", last - back.days());
+            archive.refuted = refuted.then(|| "it is cut".to_owned());
+        }
+        let good: BTreeSet<ArchiveId> = scene
+            .observed
+            .archives
+            .iter()
+            .filter(|archive| archive.refuted.is_none())
+            .map(|archive| archive.id)
+            .collect();
+        let kept = |scene: &Scene| -> BTreeSet<ArchiveId> {
+            let passes = scene.passes();
+            let verdicts = passes.iter().flat_map(|pass| &pass.verdicts);
+            verdicts.filter(|v| v.keep && good.contains(&v.id)).map(|v| v.id).collect()
+        };
+        let with = kept(&scene);
+        scene.observed.archives.retain(|archive| archive.refuted.is_none());
+        prop_assert_eq!(with, kept(&scene));
+    }
 
     #[test]
     fn the_floor_and_the_newest_good_one_are_kept(case in any_case()) {

@@ -61,6 +61,7 @@ pub(crate) fn archive(name: &str, content: &[u8]) -> Archive {
         pinned: false,
         condition: Condition::Present,
         verified_at: None,
+        refuted: None,
         counts: MemberCounts { files: 3, directories: 1, ..MemberCounts::default() },
         config_hash: Some("c0ffee".to_owned()),
         config_commit: None,

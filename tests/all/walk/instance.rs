@@ -23,7 +23,7 @@ pub(crate) struct Instance {
 impl Instance {
     /// An instance named `jerry` with one location `main` and the given further configuration.
     pub(crate) fn new(toml: &str) -> Self {
-        Self::below(tempfile::Builder::new().prefix("larder-walk-").tempdir().unwrap(), toml)
+        Self::below(crate::support::dir(), toml)
     }
 
     /// The same, in this directory.
@@ -37,6 +37,8 @@ impl Instance {
              [defaults]\nschedule = \"0 2 * * *\"\nretention = { mode = \"count\", value = 7 }\nlocation = \"main\"\n\
              [location.main]\npath = \"../archives\"\nmin_free = \"1 MiB\"\n",
         );
+        // Its own archive of the configuration has tests of its own.
+        instance.write("recovery.toml", "[recovery]\nconfiguration = false\n");
         instance.write("jobs.toml", toml);
         instance
     }
@@ -69,6 +71,11 @@ impl Instance {
             .env("LC_ALL", "C.UTF-8")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
+        // Programs of this instance stand before those of the machine.
+        if let Ok(bin) = self.path("bin").canonicalize() {
+            let path = std::env::var("PATH").unwrap();
+            command.env("PATH", format!("{}:{path}", bin.display()));
+        }
         command
     }
 

@@ -44,8 +44,35 @@ fn a_lost_state_is_rebuilt_from_the_sidecars_alone() {
         assert_eq!(before[0][key], after[0][key], "{key}");
     }
     // The archive counts as the job's first run: nothing is made twice.
+    instance.ok(&["recover", "--done"]);
     instance.ok(&["apply"]);
     assert_eq!(instance.tars().len(), 1);
+}
+
+#[test]
+fn a_new_machine_in_an_old_name_makes_and_deletes_nothing_until_somebody_says_so() {
+    let instance = with_old_archives(8);
+    // The machine burned: the state is gone, and what the application has now is empty.
+    sh("rm -r state && rm notes/*", &instance.path("."));
+    let said = instance.fails(4, &["apply"]);
+    assert!(said.contains("larder recover"), "{said}");
+    assert!(instance.fails(1, &["run", "notes"]).contains("larder recover"));
+    assert!(
+        instance.json(&["plan"])["actions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|action| { action["kind"] == "verify" })
+    );
+    assert_eq!(instance.tars().len(), 8);
+    // It rests over restarts, however often somebody looks.
+    let daemon = instance.daemon();
+    assert!(instance.ok(&["plan"]).contains("larder recover"));
+    instance.ok(&["recover", "--done"]);
+    drop(daemon);
+    // It runs again, and what the first pass over found archives would delete waits still.
+    instance.fails(4, &["run", "notes"]);
+    assert_eq!(instance.tars().len(), 9);
 }
 
 #[test]
@@ -69,6 +96,7 @@ fn the_first_pass_over_found_archives_deletes_nothing_until_exactly_that_is_appr
     let instance = with_old_archives(8);
     assert_eq!(instance.tars().len(), 8);
     sh("rm -r state", &instance.path("."));
+    instance.ok(&["recover", "--done"]);
     instance.fails(4, &["apply"]);
     assert_eq!(instance.tars().len(), 8);
     let plan = instance.json(&["plan"]);

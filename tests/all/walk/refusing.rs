@@ -66,7 +66,9 @@ fn a_location_that_vanished_is_unavailable_and_never_made_again() {
 
 #[test]
 fn a_location_that_must_be_mounted_and_is_not_is_refused() {
-    let instance = with_notes();
+    // On the disk of the system: what lies in memory is on a mount.
+    let instance = Instance::below(tempfile::tempdir().unwrap(), "");
+    instance.source("notes/a.txt", b"alpha");
     instance.write("base2.toml", "[location.disk]\npath = \"../disk\"\nrequire_mount = true\n");
     instance.write("jobs.toml", &format!("{JOB}location = \"disk\"\n"));
     let said = instance.fails(1, &["apply"]);

@@ -4,7 +4,7 @@ use crate::config::context::Context;
 use crate::config::keys::Form;
 use crate::config::table::Reader;
 use crate::config::value::OctalMode;
-use crate::model::job::{Drill, FirewallPort, RestoreSteps, SystemUser, SystemdService};
+use crate::model::job::{Drill, FirewallPort, JobSource, RestoreSteps, SystemUser, SystemdService};
 use crate::model::name::PlaceName;
 use crate::model::protect::Protect;
 
@@ -22,9 +22,26 @@ pub(super) fn read_protect(r: Reader<'_>, cx: &mut Context<'_>) -> Option<Protec
     Some(Protect { max_age: max_age?, copies: copies?, offsite: offsite?, proven, declared: true })
 }
 
-pub(super) fn read_drill(r: Reader<'_>, cx: &mut Context<'_>) -> Option<Drill> {
+pub(super) fn read_drill(
+    r: Reader<'_>,
+    source: Option<&JobSource>,
+    cx: &mut Context<'_>,
+) -> Option<Drill> {
     let schedule = r.get("schedule", cx);
-    let assert = r.get("assert", cx);
+    let assert: Option<Vec<String>> = r.get("assert", cx);
+    let has_database = match source {
+        None | Some(JobSource::Mysql(_) | JobSource::Postgresql(_)) => true,
+        Some(JobSource::CustomDir(_) | JobSource::YnhApp { .. } | JobSource::YnhSystem { .. }) => {
+            false
+        }
+    };
+    if !has_database && assert.as_ref().is_some_and(|assert| !assert.is_empty()) {
+        cx.error_with(
+            r.place("assert"),
+            "`assert` is SQL, and this job has no database to run it in",
+            "remove it; the files of every drill are compared with the manifest anyway",
+        );
+    }
     r.finish(cx)?;
     Some(Drill { schedule: schedule?, assert: assert? })
 }

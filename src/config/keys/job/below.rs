@@ -79,7 +79,7 @@ pub(super) const DRILL: Table = Table {
 
 pub(super) const RESTORE: Table = Table {
     title: "job.NAME.restore",
-    doc: "What a restore does beside the files. Stored in each archive's metadata.",
+    doc: "What a restore does beside the files, in this order: user, files, permissions, database, service, firewall, commands. A restore takes it from here, never from the archive.",
     switch: None,
     keys: &[
         Key::new(
@@ -101,7 +101,7 @@ pub(super) const RESTORE: Table = Table {
             Form::Table(&PERMISSIONS),
             Optional("as archived"),
             "{ owner = \"hermes-agent:hermes-agent\", mode = \"750\" }",
-            "Owner and mode of the source directory.",
+            "Owner of all that is restored, and mode of the source directory.",
         ),
         Key::new(
             "firewall_ports",
@@ -142,14 +142,14 @@ const SYSTEMD_SERVICE: Table = Table {
             Path,
             Optional("one that is installed already"),
             "\"/opt/hermes-agent/hermes-agent.service\"",
-            "The unit's file.",
+            "The unit's file, as it is once the files are restored; installed to `/etc/systemd/system`.",
         ),
     ],
 };
 
 const PERMISSIONS: Table = Table {
     title: "job.NAME.restore.permissions",
-    doc: "Owner and mode of the source directory.",
+    doc: "Owner of the source directory with all below it, and mode of the directory itself.",
     switch: None,
     keys: &[
         Key::new(

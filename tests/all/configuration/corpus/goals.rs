@@ -176,14 +176,9 @@ fn a_name_too_long_for_yunohost() {
 }
 
 #[test]
-fn a_drill_is_not_carried_out_yet() {
-    assert_snapshot!(told_of_job(r#"drill = { schedule = "0 5 1 * *" }"#), @r#"
-    error: a drill is not carried out by this version yet
-     --> it.toml:4:1
-      |
-    4 | drill = { schedule = "0 5 1 * *" }
-      | ^^^^^
-      |
-    hint: remove it, or comment it out: nothing that is written here is ignored in silence
-    "#);
+fn assertions_belong_to_databases() {
+    let told = told_of_job(r#"drill = { schedule = "0 5 1 * *", assert = ["SELECT 1"] }"#);
+    assert!(told.contains("this job has no database to run it in"), "{told}");
+    assert!(told.contains("it.toml:4:"), "{told}");
+    assert_eq!(told_of_job(r#"drill = { schedule = "0 5 1 * *" }"#), "");
 }

@@ -215,14 +215,6 @@ fn yunohost_archives_in_a_compressed_location() {
 type = "ynh_app"
 app_id = "*"
 location = "usb""#), @r#"
-    error: a job of type `ynh_app` is not carried out by this version yet
-     --> it.toml:2:1
-      |
-    2 | type = "ynh_app"
-      | ^^^^
-      |
-    hint: remove it, or comment it out: nothing that is written here is ignored in silence
-
     error: `usb` compresses or encrypts, and YunoHost's own archives are plain
      --> it.toml:4:12
       |

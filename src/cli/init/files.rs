@@ -1,0 +1,82 @@
+//! What was found on a host as files of a configuration: the same facts give the same files.
+
+use crate::coverage::Facts;
+use crate::model::name::InstanceName;
+
+mod jobs;
+
+use jobs::jobs_file;
+
+/// Most characters of the instance's name here: the rest is for the jobs.
+const INSTANCE_MAX: usize = 20;
+/// The files of a first configuration.
+pub(super) fn files(facts: &Facts) -> [(&'static str, String); 3] {
+    [
+        ("larder.toml", instance_file(facts)),
+        ("jobs.toml", jobs_file(facts)),
+        (".gitignore", "# secrets stay on this host\nsecrets/\n".to_owned()),
+    ]
+}
+
+/// The instance's name: the host's without its domain, if it can be one.
+fn instance_name(host: &str) -> String {
+    let short = host.split('.').next().unwrap_or(host);
+    let short: String = short.chars().take(INSTANCE_MAX).collect();
+    short.parse::<InstanceName>().map_or_else(|_| "myhost".to_owned(), |name| name.to_string())
+}
+
+fn instance_file(facts: &Facts) -> String {
+    let name = instance_name(&facts.hostname);
+    let (path, remark) = if facts.yunohost.is_some() {
+        (
+            crate::yunohost::ARCHIVES,
+            "# YunoHost's own folder: its web administration lists these archives too.\n",
+        )
+    } else {
+        ("/var/backups/larder", "# A disk of its own is better than the disk that it saves.\n")
+    };
+    format!(
+        r#"#:schema /usr/share/larder/larder.schema.json
+# The configuration of larder: every *.toml in this directory is read, in any order.
+# `larder check` judges it, `larder plan` shows what it would do.
+
+[instance]
+# Signs the archives and stands at the beginning of their names.
+name = "{name}"
+# The one zone of schedules, days and names; the system's without.
+# timezone = "Europe/Paris"
+
+[defaults]
+# What a job without its own says. Jobs that are due at the same time run one after the other.
+schedule = "0 2 * * *"
+retention = "standard"
+location = "main"
+
+[retention.standard]
+# The newest archive of each of the last 7 days, 4 weeks and 3 months that have one.
+mode = "gfs"
+daily = 7
+weekly = 4
+monthly = 3
+
+[location.main]
+{remark}path = "{path}"
+# "none", "gzip" or "zstd"
+compress = "none"
+# Encryption: `larder identity new` makes a key pair; the secret half stays off this host.
+# encrypt_to = ["age1…"]
+
+# A second place. With `send_to = ["usb"]` in a job its archives are copied there as well.
+# [location.usb]
+# path = "/media/usb/larder"
+# removable = true
+
+# Another key that opens whatever is encrypted, kept on paper for the worst day.
+# [recovery]
+# recipients = ["age1…"]
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! `larder restore`: shows what would be done, asks, has it done, and says what was done.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::client::{Client, run_id};
+use super::context::Context;
+use super::failure::{FAILED, Failure, USAGE};
+use super::run::follow_these;
+use super::start;
+use super::table::Table;
+use super::words::{clean_lines, query, segment};
+use crate::api::dto::{Archive, RestorePlan, RestoreStatus, Run};
+use crate::engine::Autonomy;
+use crate::model::restore::Part;
+use crate::restore;
+use crate::stop::{Stop, Stopped};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder restore web@latest --dry-run              what would be done, and over what
+  larder restore web@latest                        everything back to where it was
+  larder restore web@2026-05-08 --path etc/app.toml
+  larder restore web@latest --to /tmp/web          only the files, elsewhere
+  larder restore web@latest --identity key.txt     an encrypted one
+  larder restore --undo 42                         what run 42 set aside goes back
+
+Steps: user, files, permissions, database, service, firewall, commands; those beside the files stand
+in `[job.NAME.restore]` of this host. What is overwritten is first set aside beside it. With --path,
+only files come back unless --only names more. Ctrl-C cancels; the same command may be given again.
+`larder archive export` copies an archive as it is, or as plain tar.")]
+pub(super) struct Arguments {
+    /// Its name, its id, ORIGIN/NAME, JOB@latest or JOB@DAY
+    #[arg(required_unless_present = "undo", value_name = "ARCHIVE")]
+    archive: Option<String>,
+    /// Lay the files below this directory, and touch nothing else
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// Only this path, as it was on the host or relative to the source; may be repeated
+    #[arg(long = "path", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Only these steps
+    #[arg(long, value_name = "STEP,…", value_delimiter = ',', value_parser = part)]
+    only: Vec<Part>,
+    /// The file with the age identity that opens an encrypted archive
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    /// Show what would be done, and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Do not set aside what is overwritten
+    #[arg(long)]
+    no_safety: bool,
+    /// The copy at this location
+    #[arg(long, value_name = "LOCATION")]
+    location: Option<String>,
+    /// Put back what this restore set aside
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "archive", "to", "paths", "only", "identity", "dry_run", "no_safety", "location",
+    ])]
+    undo: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  larder restore-unit /var/lib/larder/state/restores/order-42
+
+The daemon starts this by itself, outside its sandbox.")]
+pub(super) struct UnitArguments {
+    /// The order, as the daemon wrote it
+    file: PathBuf,
+}
+
+fn part(text: &str) -> Result<Part, String> {
+    Part::from_word(text).ok_or_else(|| {
+        let words: Vec<&str> = Part::ALL.into_iter().map(Part::word).collect();
+        format!("one of {}", words.join(", "))
+    })
+}
+
+pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8> {
+    start::with(context, Autonomy::OnRequest, async |client| {
+        start::warn_of_mistakes(context, client).await?;
+        match (arguments.undo, &arguments.archive) {
+            (Some(undo), _) => put_back(context, client, undo, arguments.yes).await,
+            (None, Some(archive)) => bring_back(context, client, arguments, archive).await,
+            (None, None) => Err(Failure::new("no archive is named").into()),
+        }
+    })
+    .await
+}
+
+async fn bring_back(
+    context: &Context,
+    client: &Client,
+    arguments: &Arguments,
+    word: &str,
+) -> anyhow::Result<u8> {
+    let location = arguments.location.as_deref();
+    let info = query(&format!("/archives/{}/info", segment(word)), &[("location", location)]);
+    let archive: Archive = client.get(&info).await?;
+    let identity = identity(arguments, &archive)?;
+    // From here on it is exactly this copy, whatever `@latest` means a moment later.
+    let path = |what: &str| {
+        let path = format!("/archives/{}/restore{what}", segment(&archive.id));
+        query(&path, &[("location", Some(archive.location.as_str()))])
+    };
+    let mut body = json!({
+        "steps": arguments.only.iter().map(|part| part.word()).collect::<Vec<_>>(),
+        "target": absolute(arguments.to.as_deref())?,
+        "paths": arguments.paths,
+        "safety": !arguments.no_safety,
+        "identity": absolute(identity.as_deref())?,
+    });
+    let plan: RestorePlan =
+        serde_json::from_value(client.post(&path("/plan"), Some(&body)).await?)?;
+    if arguments.dry_run {
+        if context.is_json() {
+            context.print_json(&plan)?;
+        } else {
+            context.print(&clean_lines(&plan.text))?;
+        }
+        return Ok(0);
+    }
+    context.tell(clean_lines(&plan.text).trim_end());
+    if !arguments.yes {
+        confirm(plan.in_place, &archive.name)?;
+    }
+    body["confirmation"] = Value::from(archive.name.as_str());
+    let run = run_id(&client.post(&path(""), Some(&body)).await?)?;
+    finish(context, client, run, Some(&path("/status"))).await
+}
+
+async fn put_back(context: &Context, client: &Client, undo: u64, yes: bool) -> anyhow::Result<u8> {
+    let run: Run = client.get(&format!("/runs/{undo}")).await?;
+    context.tell(&format!("what run {undo} ({}) set aside goes back", run.what));
+    if !yes {
+        confirm(true, "")?;
+    }
+    let run = run_id(&client.post(&format!("/runs/{undo}/undo"), None).await?)?;
+    finish(context, client, run, None).await
+}
+
+/// Follows the run, then says what became of each step.
+async fn finish(
+    context: &Context,
+    client: &Client,
+    run: u64,
+    status: Option<&str>,
+) -> anyhow::Result<u8> {
+    let followed = follow_these(context, client, vec![run]).await?;
+    let code = if followed.has_failed() { FAILED } else { 0 };
+    if followed.left {
+        context.tell(&format!("no longer following; `larder log {run} -f` goes on"));
+        return Ok(code);
+    }
+    let Some(status) = status else {
+        let ended: Run = client.get(&format!("/runs/{run}")).await?;
+        if context.is_json() {
+            context.print_json(&ended)?;
+        } else {
+            context.tell(&ended.summary);
+        }
+        return Ok(code);
+    };
+    let status: RestoreStatus = client.get(status).await?;
+    if context.is_json() {
+        context.print_json(&status)?;
+        return Ok(code);
+    }
+    if status.steps.is_empty() {
+        return Ok(code);
+    }
+    let mut table = Table::new(&["outcome", "step", "what", "how"], &[], &[2, 3]);
+    for step in &status.steps {
+        let (what, how) = (step.what.clone(), step.detail.clone());
+        table.row([step.outcome.clone(), step.part.clone(), what, how]);
+    }
+    context.print(&table.render(context))?;
+    for warning in status.steps.iter().flat_map(|step| &step.warnings) {
+        context.warn(&clean_lines(warning));
+    }
+    for aside in &status.set_aside {
+        context.tell(&format!("set aside: {} in {}", aside.what, aside.place));
+    }
+    if !status.set_aside.is_empty() {
+        context.tell(&format!(
+            "`larder restore --undo {run}` puts it back; remove it once it is not needed any more"
+        ));
+    }
+    Ok(code)
+}
+
+/// The identity for an archive that needs one: somebody at a terminal is asked for it.
+fn identity(arguments: &Arguments, archive: &Archive) -> anyhow::Result<Option<PathBuf>> {
+    if arguments.identity.is_some() || !archive.encrypted || !io::stdin().is_terminal() {
+        // Its location may have one.
+        return Ok(arguments.identity.clone());
+    }
+    let mut stderr = io::stderr().lock();
+    writeln!(stderr, "archive `{}` is encrypted", archive.name)?;
+    write!(stderr, "file with the age identity (empty: the one of its location): ")?;
+    stderr.flush()?;
+    let answer = read_answer()?;
+    Ok(Some(answer).filter(|answer| !answer.is_empty()).map(PathBuf::from))
+}
+
+/// Another process does it, with another directory.
+fn absolute(path: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    Ok(path.map(std::path::absolute).transpose()?)
+}
+
+/// Asks on the terminal; without one, somebody must have said `--yes`.
+fn confirm(in_place: bool, name: &str) -> anyhow::Result<()> {
+    if !io::stdin().is_terminal() {
+        let failure = Failure::new("nobody is there to confirm this; nothing was changed");
+        return Err(Failure { code: USAGE, ..failure }.hint("give `--yes`").into());
+    }
+    let mut stderr = io::stderr().lock();
+    let words =
+        if in_place { "overwrite what is there? type `yes` to go on: " } else { "go on? [y/N] " };
+    write!(stderr, "{words}")?;
+    stderr.flush()?;
+    let answer = read_answer()?;
+    let is_short = !in_place && matches!(answer.as_str(), "y" | "Y");
+    if answer == "yes" || is_short || (!name.is_empty() && answer == name) {
+        return Ok(());
+    }
+    Err(Failure::new("nothing was changed").into())
+}
+
+fn read_answer() -> io::Result<String> {
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim().to_owned())
+}
+
+/// Carries out an order that a daemon wrote down: see [`restore::serve`].
+pub(super) async fn unit(arguments: &UnitArguments) -> anyhow::Result<u8> {
+    let stop = Stop::new();
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        // Either may be dropped: the other one came.
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        asked.request(Stopped::Cancelled);
+    });
+    let file = arguments.file.clone();
+    let served = tokio::task::spawn_blocking(move || restore::serve(&file, io::stdout(), &stop));
+    let is_complete = served.await?.map_err(|error| {
+        Failure::new(format!("cannot carry out `{}`: {error}", arguments.file.display()))
+            .hint("the daemon writes such orders; `larder restore` is the command")
+    })?;
+    Ok(if is_complete { 0 } else { FAILED })
+}

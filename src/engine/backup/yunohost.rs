@@ -1,0 +1,330 @@
+//! Backups that YunoHost makes: it writes and owns the tar, we read it whole and describe it.
+//!
+//! YunoHost writes under the final name from the start, and answers only at its end. So what is
+//! about to be made is remembered first ([`owed`]): a file of that name is ours, complete or not.
+//! **Invariant:** nothing that YunoHost did not finish, or did not call saved, comes into the
+//! catalogue.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::archive::{self, Survey, Written};
+use crate::location::ArchiveStore;
+use crate::location::folder::Folder;
+use crate::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome};
+use crate::model::job::{Job, JobSource};
+use crate::model::location::Codec;
+use crate::model::run::Cause;
+use crate::model::size::Bytes;
+use crate::stop::{Stop, Stopped};
+use crate::yunohost::{self, Made, Target, YunohostError};
+
+use super::super::around::between_commands;
+use super::super::context::{Context, Done, Failure, with_causes};
+use super::super::suspicion;
+
+mod info;
+pub(crate) mod owed;
+pub(crate) mod own;
+
+use owed::Owed;
+
+/// What YunoHost compresses with: the level does not matter for reading.
+const GZIP: Codec = Codec::Gzip(9);
+/// How much of what YunoHost says goes into the log of a run, in bytes.
+const MOST_SAID: usize = 256 << 10;
+
+/// What YunoHost is to save for a job, if it is one of its own.
+pub(crate) fn target(source: &JobSource) -> Option<Target> {
+    match source {
+        JobSource::YnhApp { app_id, core_only, .. } => {
+            Some(Target::App { id: app_id.clone(), core_only: *core_only })
+        }
+        JobSource::YnhSystem { parts } => Some(Target::System { parts: parts.clone() }),
+        JobSource::CustomDir(_) | JobSource::Mysql(_) | JobSource::Postgresql(_) => None,
+    }
+}
+
+/// Lets YunoHost make an archive of a job, and takes it into the catalogue.
+pub(super) fn backup(
+    cx: &Context,
+    job: &Job,
+    store: &dyn ArchiveStore,
+    target: &Target,
+) -> Result<Done, Failure> {
+    let ((owed, made), after) = between_commands(cx, job, || create(cx, job, store, target))?;
+    let mut done = match finish(cx, job, store, &owed, Some(&made)) {
+        Ok(done) => done,
+        Err(failure) => {
+            clear_after(cx, &owed, failure.stopped);
+            return Err(failure);
+        }
+    };
+    if let Err(failure) = after {
+        done.warned = true;
+        done.summary.push_str("; ");
+        done.summary.push_str(&failure.summary);
+    }
+    Ok(done)
+}
+
+fn create(
+    cx: &Context,
+    job: &Job,
+    store: &dyn ArchiveStore,
+    target: &Target,
+) -> Result<(Owed, Made), Failure> {
+    let created_at = cx.now().to_zoned(cx.desired.instance.timezone.clone());
+    let instance = &cx.desired.instance.name;
+    let name = store.free_name(instance, &job.label, created_at.date(), &|name| {
+        cx.core.catalogue.has_name(&job.location, name.as_str())
+    })?;
+    let owed = Owed {
+        run: cx.run.id,
+        location: job.location.clone(),
+        name,
+        job: job.name.clone(),
+        created_at: created_at.timestamp(),
+        by_hand: cx.run.cause == Cause::Manual,
+    };
+    owed::remember(&cx.core, &owed)?;
+    cx.log(&format!("YunoHost makes `{}`", owed.name));
+    cx.progress.enter("reading");
+    let description =
+        format!("larder: {} {} on {instance}", job.source.job_type().word(), job.name);
+    let timeout = Duration::try_from(job.timeout).unwrap_or(Duration::from_hours(6));
+    let mut said = 0;
+    let result = yunohost::create(
+        owed.name.as_str(),
+        &description,
+        target,
+        timeout,
+        &cx.stop,
+        &mut |line| say(cx, &mut said, line),
+    );
+    match result {
+        Ok(made) => Ok((owed, made)),
+        Err(error) => {
+            let stopped = match &error {
+                YunohostError::Stopped(reason) => Some(*reason),
+                _ => None,
+            };
+            // Another's: YunoHost found it there and made nothing.
+            let is_anothers = matches!(&error, YunohostError::Failed { said, .. } if said.contains("already exists"));
+            if is_anothers {
+                owed::forget(&cx.core, &owed);
+            } else {
+                clear_after(cx, &owed, stopped);
+            }
+            Err(failure(&error))
+        }
+    }
+}
+
+/// The log has a limit of its own, and what larder says must still fit.
+fn say(cx: &Context, said: &mut usize, line: &str) {
+    let before = *said;
+    *said += line.len();
+    if *said <= MOST_SAID {
+        cx.log(&format!("  {line}"));
+    } else if before <= MOST_SAID {
+        cx.log("  … it says more, which is left out");
+    }
+}
+
+/// What an error of YunoHost means for a run.
+pub(crate) fn failure(error: &YunohostError) -> Failure {
+    match error {
+        YunohostError::Stopped(reason) => Failure::from(*reason),
+        error => Failure::new(with_causes(error)).hint(error.hint()),
+    }
+}
+
+/// Reads what YunoHost made whole, and takes it into the catalogue. `made` is what YunoHost said
+/// of it; `None` when nobody was there to hear it.
+fn finish(
+    cx: &Context,
+    job: &Job,
+    store: &dyn ArchiveStore,
+    owed: &Owed,
+    made: Option<&Made>,
+) -> Result<Done, Failure> {
+    let folder = cx.core.folder(&owed.location).ok_or_else(|| {
+        Failure::new(format!("location `{}` is not in the configuration", owed.location))
+    })?;
+    let Some((file_name, codec)) = find(&folder, owed) else {
+        return Err(Failure::new(format!(
+            "YunoHost made `{}`, and not at location `{}`",
+            owed.name, owed.location
+        ))
+        .hint(format!(
+            "the location of such a job must be YunoHost's folder, {}",
+            yunohost::ARCHIVES
+        )));
+    };
+    let target = target(&job.source)
+        .ok_or_else(|| Failure::new(format!("`{}` is not a job of YunoHost any more", job.name)))?;
+    cx.progress.enter("hashing");
+    let file = folder.open_foreign(&file_name)?;
+    let survey =
+        archive::survey(&file, codec, &cx.stop, &cx.progress).map_err(|error| match error {
+            archive::OpenError::Stopped(stopped) => Failure::from(stopped),
+            error => Failure::new(format!(
+                "what YunoHost made is not a complete tar archive: `{file_name}`: {}",
+                with_causes(&error)
+            ))
+            .hint("look at the disk, and at `yunohost log list`"),
+        })?;
+    let mut archive = record(cx, job, owed, codec, &survey);
+    let info = folder.info_json(&archive)?;
+    info::judge(&info, &target).map_err(|why| {
+        Failure::new(format!("`{file_name}` does not hold what was wanted: {why}"))
+            .hint("`yunohost log list` tells what happened")
+    })?;
+    let series = cx.core.series_archives(&cx.desired, job);
+    let unheard = made.is_none() && matches!(&target, Target::System { parts } if parts.is_empty());
+    archive.outcome = if unheard {
+        Outcome::Suspect(
+            "its run was interrupted: nobody heard whether YunoHost saved every part".to_owned(),
+        )
+    } else {
+        suspicion::outcome(job, &written(&survey, info), archive.created_at, &series)
+    };
+    let warnings = made.map(|made| made.warnings.as_slice()).unwrap_or_default();
+    let done = done(&archive, survey.files, warnings);
+    store.adopt(&archive)?;
+    // From here on it is ours, whatever happens to its record: the next start finds it.
+    cx.core.catalogue.put(&cx.core.state, archive)?;
+    cx.core.catalogue.forget_foreign(&owed.location, &file_name);
+    owed::forget(&cx.core, owed);
+    Ok(done)
+}
+
+fn record(cx: &Context, job: &Job, owed: &Owed, codec: Codec, survey: &Survey) -> Archive {
+    let zone = cx.desired.instance.timezone.clone();
+    Archive {
+        id: ArchiveId(uuid::Uuid::new_v4()),
+        name: owed.name.clone(),
+        origin: cx.desired.instance.name.clone(),
+        job: job.name.clone(),
+        job_type: job.source.job_type(),
+        label: job.label.clone(),
+        location: owed.location.clone(),
+        created_at: owed.created_at,
+        day: owed.created_at.to_zoned(zone.clone()).date(),
+        zone: zone.iana_name().or(TimeZone::UTC.iana_name()).unwrap_or("UTC").to_owned(),
+        content_size: survey.content_size,
+        stream_size: survey.stream_size,
+        file_size: survey.file_size,
+        stream_sha256: Some(survey.stream_sha256),
+        file_sha256: Some(survey.file_sha256),
+        codec,
+        recipients: Vec::new(),
+        outcome: Outcome::Good,
+        partial_allowed: job.allow_partial,
+        how: if owed.by_hand { How::Manual } else { How::Scheduled },
+        received_at: None,
+        refuted: None,
+        pinned: false,
+        condition: Condition::Present,
+        // It was read whole just now, but from memory as likely as from the disk.
+        verified_at: None,
+        counts: counts(survey),
+        config_hash: Some(cx.desired.hash.clone()),
+        config_commit: cx.core.config_commit(),
+        job_json: Some(job.effective_json.clone()),
+    }
+}
+
+fn counts(survey: &Survey) -> MemberCounts {
+    MemberCounts { files: survey.files, ..MemberCounts::default() }
+}
+
+fn written(survey: &Survey, info_json: Vec<u8>) -> Written {
+    Written {
+        content_size: survey.content_size,
+        stream_size: survey.stream_size,
+        file_size: survey.file_size,
+        stream_sha256: survey.stream_sha256,
+        file_sha256: survey.file_sha256,
+        counts: counts(survey),
+        remarks: Vec::new(),
+        info_json,
+        outcome: Outcome::Good,
+    }
+}
+
+fn done(archive: &Archive, files: u64, warnings: &[String]) -> Done {
+    let mut summary = match files {
+        1 => format!("{}: 1 file, {}", archive.name, Bytes(archive.content_size)),
+        files => format!("{}: {files} files, {}", archive.name, Bytes(archive.content_size)),
+    };
+    if let Outcome::Suspect(reason) = &archive.outcome {
+        summary.push_str("; suspect: ");
+        summary.push_str(reason);
+    }
+    for warning in warnings {
+        summary.push_str("; ");
+        summary.push_str(warning);
+    }
+    let warned = !warnings.is_empty() || archive.outcome != Outcome::Good;
+    let made = Some((archive.name.clone(), archive.file_size));
+    Done { warned, summary, archive: made, ..Done::default() }
+}
+
+/// The file that YunoHost made: `NAME.tar`, or `NAME.tar.gz` with a link `NAME.tar` to it.
+fn find(folder: &Folder, owed: &Owed) -> Option<(String, Codec)> {
+    let candidates =
+        [(format!("{}.tar", owed.name), Codec::None), (format!("{}.tar.gz", owed.name), GZIP)];
+    candidates.into_iter().find(|(file_name, _)| folder.open_foreign(file_name).is_ok())
+}
+
+/// Removes what a run that failed has made, so that nobody takes it for an archive.
+fn clear_after(cx: &Context, owed: &Owed, stopped: Option<Stopped>) {
+    let Some(folder) = cx.core.folder(&owed.location) else { return };
+    let Some((file_name, _)) = find(&folder, owed) else {
+        owed::forget(&cx.core, owed);
+        return;
+    };
+    let path = folder.path_in(&file_name);
+    if stopped == Some(Stopped::Shutdown) {
+        // There is no time to ask YunoHost. A whole one is taken in at the next start; half a
+        // one is no archive, and its writer is dead.
+        if !owed::is_complete(&folder, owed) && crate::durable::remove(&path).is_ok() {
+            owed::forget(&cx.core, owed);
+        }
+        return;
+    }
+    // Not the run's own stop: that one may have been used.
+    match by_yunohost(owed.name.as_str(), &path, &Stop::new(), &mut |line| {
+        cx.log(&format!("  {line}"));
+    }) {
+        Ok(()) => cx.log(&format!("`{file_name}`, which is not whole, was deleted by YunoHost")),
+        Err(failure) => cx.log(&format!(
+            "`{file_name}` is not whole and could not be deleted: {}; delete it with `yunohost backup delete {}`",
+            failure.summary, owed.name
+        )),
+    }
+    owed::forget(&cx.core, owed);
+}
+
+/// Has YunoHost delete an archive, and looks whether it did: it ends well when it could not.
+fn by_yunohost(
+    name: &str,
+    path: &Path,
+    stop: &Stop,
+    log: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
+    yunohost::delete(name, stop, log).map_err(|error| failure(&error))?;
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::new(format!("cannot look at `{}`: {error}", path.display()))),
+        Ok(_) => Err(Failure::new(format!(
+            "YunoHost was told to delete `{name}`, and `{}` is still there",
+            path.display()
+        ))
+        .hint("look at its owner and its attributes (`lsattr`)")),
+    }
+}

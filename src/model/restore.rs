@@ -1,0 +1,97 @@
+//! What is asked of a restore.
+
+use std::path::PathBuf;
+
+use super::run::RunId;
+
+/// A part of a complete restore, in the order in which they are carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The system user that the job names.
+    User,
+    /// The files of the archive.
+    Files,
+    /// Owner and mode that the job names.
+    Permissions,
+    /// The database of the archive.
+    Database,
+    /// The systemd unit that the job names.
+    Service,
+    /// Ports of the firewall.
+    Firewall,
+    /// The commands that the job names.
+    Commands,
+}
+
+impl Part {
+    /// All of them, in their order.
+    pub const ALL: [Part; 7] = [
+        Part::User,
+        Part::Files,
+        Part::Permissions,
+        Part::Database,
+        Part::Service,
+        Part::Firewall,
+        Part::Commands,
+    ];
+
+    /// The word of `--only`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Part::User => "user",
+            Part::Files => "files",
+            Part::Permissions => "permissions",
+            Part::Database => "database",
+            Part::Service => "service",
+            Part::Firewall => "firewall",
+            Part::Commands => "commands",
+        }
+    }
+
+    /// The part of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.word() == word)
+    }
+}
+
+/// What is asked of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RestoreRequest {
+    /// Files go below this directory (absolute) and nothing else is touched; in place without.
+    pub to: Option<PathBuf>,
+    /// Only these paths, as they were on the host (absolute, or relative to the job's source);
+    /// empty means all.
+    pub paths: Vec<PathBuf>,
+    /// Only these parts; empty means all.
+    pub only: Vec<Part>,
+    /// Whether what is overwritten is first set aside.
+    pub safety: bool,
+    /// A file with the age identity, for an encrypted archive (absolute).
+    pub identity: Option<PathBuf>,
+    /// Instead of all this: what this restore set aside goes back to where it was.
+    pub undo: Option<RunId>,
+}
+
+impl RestoreRequest {
+    /// Everything, in place, with what is overwritten set aside.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self {
+            to: None,
+            paths: Vec::new(),
+            only: Vec::new(),
+            safety: true,
+            identity: None,
+            undo: None,
+        }
+    }
+
+    /// Whether a part is asked for.
+    #[must_use]
+    pub fn wants(&self, part: Part) -> bool {
+        (self.only.is_empty() || self.only.contains(&part))
+            && (self.to.is_none() || part == Part::Files)
+    }
+}

@@ -1,0 +1,106 @@
+//! An archive of YunoHost's goes back to YunoHost's folder, as the plain tar file that it was.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256 as Hasher};
+
+use super::look::Copy;
+use super::{RecoverError, io};
+use crate::archive;
+use crate::location::sidecar;
+use crate::model::archive::{Archive, Sha256};
+use crate::model::location::Codec;
+use crate::restore::Original;
+use crate::stop::Stop;
+
+/// How much is copied between two looks at the stop.
+const PIECE: usize = 256 << 10;
+
+/// Lays a copy into `folder`, decrypted and decoded, with what YunoHost and larder want beside it,
+/// and returns what it is there. A file of this name with the same content is taken as it is;
+/// another one is never replaced.
+///
+/// # Errors
+/// When it cannot be opened or written, or is not what was recorded.
+pub fn bring_home(
+    copy: &Copy,
+    folder: &Path,
+    identity: Option<&str>,
+    stop: &Stop,
+) -> Result<Original, RecoverError> {
+    let archive = &copy.archive;
+    let wrong = |why: &str| RecoverError::Archive {
+        archive: archive.name.to_string(),
+        why: why.to_owned(),
+        hint: "use another copy of this archive".to_owned(),
+    };
+    let expected = archive.stream_sha256.ok_or_else(|| wrong("its hash was not recorded"))?;
+    fs::create_dir_all(folder).map_err(io("make", folder))?;
+    let tar = folder.join(format!("{}.tar", archive.name));
+    if !tar.exists() {
+        let file = File::open(&copy.file).map_err(io("open", &copy.file))?;
+        let identity = identity.filter(|_| !archive.recipients.is_empty());
+        let mut stream = archive::plain_stream(file, archive.codec, identity)
+            .map_err(|error| wrong(&error.to_string()))?;
+        let mut part = tempfile::Builder::new()
+            .prefix(".larder-recover-")
+            .tempfile_in(folder)
+            .map_err(io("write to", folder))?;
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0_u8; PIECE];
+        loop {
+            stop.check()?;
+            let count = match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(wrong(&error.to_string())),
+            };
+            hasher.update(&buffer[..count]);
+            part.write_all(&buffer[..count]).map_err(io("write to", folder))?;
+        }
+        if Sha256(hasher.finalize().into()) != expected {
+            return Err(wrong("what was read is not what was written"));
+        }
+        part.as_file().sync_all().map_err(io("write to", folder))?;
+        beside(copy, folder, archive)?;
+        part.persist_noclobber(&tar).map_err(|error| RecoverError::Io {
+            what: "name",
+            path: tar.clone(),
+            source: error.error,
+        })?;
+    }
+    let size = fs::metadata(&tar).map_err(io("look at", &tar))?.len();
+    Ok(Original {
+        name: archive.name.to_string(),
+        job: archive.job.to_string(),
+        location: folder.display().to_string(),
+        file: tar,
+        codec: Original::codec_word(Codec::None),
+        recipients: Vec::new(),
+        sha256: expected.to_string(),
+        file_size: size,
+        content_size: archive.content_size,
+        other_copies: vec![copy.file.display().to_string()],
+    })
+}
+
+/// What lies beside it: YunoHost's description, as it was, and ours, of what the file is now.
+fn beside(copy: &Copy, folder: &Path, archive: &Archive) -> Result<(), RecoverError> {
+    let from = copy.file.parent().unwrap_or(Path::new("/"));
+    let info = format!("{}.info.json", archive.name);
+    if from.join(&info).exists() {
+        fs::copy(from.join(&info), folder.join(&info)).map_err(io("write", folder))?;
+    }
+    let plain = Archive {
+        codec: Codec::None,
+        recipients: Vec::new(),
+        file_size: archive.stream_size,
+        file_sha256: archive.stream_sha256,
+        ..archive.clone()
+    };
+    let ours: PathBuf = folder.join(format!("{}.larder.json", archive.name));
+    fs::write(&ours, sidecar::to_text(&plain)).map_err(io("write", &ours))
+}

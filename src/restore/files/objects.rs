@@ -1,0 +1,329 @@
+//! Files, links and special files, one at a time.
+//!
+//! **Invariant:** where something was before, a file appears under its name when it is complete,
+//! with its metadata; nobody ever reads half of it there.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::apply::{self, Handle, proc_path};
+use super::tree::{self, About};
+use super::writer::Writer;
+use super::{FilesError, aside, names, place};
+use crate::archive::{Entry, EntryKind, ReadError, Reader};
+
+/// How much is written between two nudges to the kernel to begin with writing it out.
+const STRIDE: u64 = 16 << 20;
+/// How often somebody else may be faster at one name.
+const MOST_RACES: u32 = 16;
+
+impl Writer<'_> {
+    fn at(&self, path: &[u8]) -> PathBuf {
+        place::absolute(&self.base, path)
+    }
+
+    /// Goes to the directory of a path.
+    fn parent<'p>(&mut self, path: &'p [u8]) -> Result<&'p [u8], FilesError> {
+        let Some((parent, name)) = names::split(path) else {
+            let reason = "it is the root of everything, and the archive has no directory for it";
+            return Err(FilesError::Target { path: self.base.clone(), reason });
+        };
+        self.enter(parent, 0o755)?;
+        Ok(name)
+    }
+
+    /// A regular file; its inode.
+    pub(super) fn file(
+        &mut self,
+        entry: &Entry,
+        path: &[u8],
+        reader: &mut Reader,
+    ) -> Result<u64, FilesError> {
+        let name = self.parent(path)?;
+        let at = self.at(path);
+        let fail = |what| {
+            let at = at.clone();
+            move |error| FilesError::io(what, at, error)
+        };
+        let (here, about) = self.tree.here().map_err(fail("open the directory of"))?;
+        let is_there =
+            !about.is_fresh && tree::stat(here, name).map_err(fail("look at"))?.is_some();
+        if !is_there {
+            self.past.will_make(path, about)?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+            match tree::open_beneath(here, name, flags, Mode::RUSR | Mode::WUSR) {
+                Ok(file) => {
+                    let file = File::from(file);
+                    let filled = self.fill(&file, entry, &at, about, reader);
+                    if filled.is_err() {
+                        self.take_away(name, &file);
+                    }
+                    return filled;
+                }
+                Err(Errno::EXIST) => self.past.was_made(path)?,
+                Err(error) => return Err(fail("make")(error)),
+            }
+        }
+        let (file, temporary) = self.unnamed().map_err(fail("make a file to replace"))?;
+        let file = File::from(file);
+        let inode = self.fill(&file, entry, &at, about, reader)?;
+        for _ in 0..MOST_RACES {
+            let here = self.tree.here().map_err(fail("open the directory of"))?.0;
+            if tree::stat(here, name).map_err(fail("look at"))?.is_some() {
+                self.past.clear(here, path, &self.base)?;
+            }
+            let named = match &temporary {
+                Some(temporary) => aside::rename_new(here, temporary, here, name),
+                None => link_open(file.as_fd(), here, name),
+            };
+            match named {
+                Ok(()) => return Ok(inode),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(fail("replace")(error)),
+            }
+        }
+        Err(fail("replace")(Errno::BUSY))
+    }
+
+    /// Half a file is none: it would take the room that the next attempt needs.
+    fn take_away(&mut self, name: &[u8], file: &File) {
+        let Ok(own) = rustix::fs::fstat(file) else { return };
+        let Ok((here, _)) = self.tree.here() else { return };
+        let Ok(Some(stat)) = tree::stat(here, name) else { return };
+        if (stat.st_dev, stat.st_ino) == (own.st_dev, own.st_ino) {
+            // The first error is the one to tell.
+            let _ = rustix::fs::unlinkat(here, name, AtFlags::empty());
+        }
+    }
+
+    /// A file without a name in the current directory; with one where there is no other way.
+    fn unnamed(&mut self) -> Result<(OwnedFd, Option<Vec<u8>>), Errno> {
+        let here = self.tree.here()?.0;
+        let mode = Mode::RUSR | Mode::WUSR;
+        match tree::open_beneath(here, b".", OFlags::TMPFILE | OFlags::WRONLY, mode) {
+            Ok(file) => Ok((file, None)),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
+                let name =
+                    format!(".{}{}", uuid::Uuid::new_v4().simple(), crate::durable::TEMPORARY);
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+                let file = tree::open_beneath(here, name.as_bytes(), flags, mode)?;
+                Ok((file, Some(name.into_bytes())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Content and metadata of a new file; its inode.
+    fn fill(
+        &mut self,
+        file: &File,
+        entry: &Entry,
+        at: &Path,
+        about: About,
+        reader: &mut Reader,
+    ) -> Result<u64, FilesError> {
+        self.content(file, entry, at, reader)?;
+        if about.hands_on_acl {
+            apply::without_inherited(file.as_fd());
+        }
+        let remarks = &mut self.remarks;
+        self.applier
+            .apply(Handle::Open(file.as_fd()), entry, &mut |text| remarks.push(at, &text))
+            .map_err(|(what, error)| FilesError::io(what, at, error))?;
+        if self.survey.linked.is_empty() {
+            return Ok(0);
+        }
+        let stat = rustix::fs::fstat(file).map_err(|error| FilesError::io("look at", at, error))?;
+        Ok(stat.st_ino)
+    }
+
+    fn content(
+        &mut self,
+        file: &File,
+        entry: &Entry,
+        at: &Path,
+        reader: &mut Reader,
+    ) -> Result<(), FilesError> {
+        let failed = |source| FilesError::Io { what: "write", path: at.to_owned(), source };
+        let whole = [crate::source::Extent { offset: 0, length: entry.stored }];
+        let mut nudged = 0;
+        for extent in entry.data.as_deref().unwrap_or(&whole) {
+            let mut position = extent.offset;
+            let end = extent.offset + extent.length;
+            while position < end {
+                self.stop.check()?;
+                let most = usize::try_from(end - position).unwrap_or(usize::MAX);
+                let most = most.min(self.buffer.len());
+                let count = match reader.read(&mut self.buffer[..most]) {
+                    Ok(0) => {
+                        let error = std::io::ErrorKind::UnexpectedEof.into();
+                        return Err(ReadError::Io(error).into());
+                    }
+                    Ok(count) => count,
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(ReadError::Io(error).into()),
+                };
+                file.write_all_at(&self.buffer[..count], position).map_err(failed)?;
+                position += count as u64;
+                self.bytes += count as u64;
+                self.progress.add_bytes(count as u64);
+                if position.saturating_sub(nudged) >= STRIDE {
+                    // On dirty pages this advice starts to write them and keeps them.
+                    let length = std::num::NonZeroU64::new(position - nudged);
+                    let advice = rustix::fs::Advice::DontNeed;
+                    let _ = rustix::fs::fadvise(file, nudged, length, advice);
+                    nudged = position;
+                }
+            }
+        }
+        if entry.data.is_some() {
+            file.set_len(entry.size).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// A named pipe or a device node; its inode, if it is made.
+    pub(super) fn special(
+        &mut self,
+        entry: &Entry,
+        path: &[u8],
+    ) -> Result<Option<u64>, FilesError> {
+        let at = self.at(path);
+        let is_device = entry.kind != EntryKind::Fifo;
+        if is_device && !self.extraction.devices {
+            self.devices_left_out += 1;
+            self.remarks.push(&at, "a device node is left out: they are made only on request");
+            return Ok(None);
+        }
+        let kind = match entry.kind {
+            EntryKind::CharDevice => FileType::CharacterDevice,
+            EntryKind::BlockDevice => FileType::BlockDevice,
+            _ => FileType::Fifo,
+        };
+        let device =
+            if is_device { rustix::fs::makedev(entry.device.0, entry.device.1) } else { 0 };
+        let mode = Mode::RUSR | Mode::WUSR;
+        let result =
+            self.make(path, |here, name| rustix::fs::mknodat(here, name, kind, mode, device));
+        match result {
+            Ok(()) => {}
+            Err(FilesError::Io { source, .. })
+                if is_device && Errno::from_io_error(&source) == Some(Errno::PERM) =>
+            {
+                self.devices_left_out += 1;
+                self.remarks.push(&at, "a device node is left out: only root may make them");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
+        let fail = |error| FilesError::io("look at", &at, error);
+        let node = self.just_made(path, kind).map_err(fail)?;
+        let stat = rustix::fs::fstat(&node).map_err(fail)?;
+        if is_device && stat.st_rdev != device {
+            return Err(fail(Errno::STALE));
+        }
+        let remarks = &mut self.remarks;
+        self.applier
+            .apply(Handle::Named(node.as_fd()), entry, &mut |text| remarks.push(&at, &text))
+            .map_err(|(what, error)| FilesError::io(what, &at, error))?;
+        Ok(Some(stat.st_ino))
+    }
+
+    /// A symlink; its inode.
+    pub(super) fn symlink(&mut self, entry: &Entry, path: &[u8]) -> Result<u64, FilesError> {
+        self.make(path, |here, name| rustix::fs::symlinkat(entry.link.as_slice(), here, name))?;
+        let at = self.at(path);
+        let fail = |error| FilesError::io("look at", &at, error);
+        let link = self.just_made(path, FileType::Symlink).map_err(fail)?;
+        let inode = rustix::fs::fstat(&link).map_err(fail)?.st_ino;
+        let Some((_, name)) = names::split(path) else { return Ok(inode) };
+        let here = self.tree.here().map_err(fail)?.0;
+        let remarks = &mut self.remarks;
+        let handle = Handle::Symlink(link.as_fd(), here, name);
+        self.applier
+            .apply(handle, entry, &mut |text| remarks.push(&at, &text))
+            .map_err(|(what, error)| FilesError::io(what, &at, error))?;
+        Ok(inode)
+    }
+
+    /// Another name of something that this run made. `false` when it did not make it yet.
+    pub(super) fn hard_link(&mut self, entry: &Entry, path: &[u8]) -> Result<bool, FilesError> {
+        let Some((target, inode)) = self.target(&entry.link) else { return Ok(false) };
+        if inode == 0 {
+            return Ok(false);
+        }
+        if target == path {
+            // It got the content itself, since its target is not wanted.
+            return Ok(true);
+        }
+        let at = self.at(path);
+        let fail = |error| FilesError::io("link", &at, error);
+        let Some((parent, name)) = names::split(&target) else { return Ok(false) };
+        let opened = match self.made.go(parent).map_err(fail)? {
+            Some(directory) => tree::open_beneath(directory, name, OFlags::PATH, Mode::empty()),
+            None => Err(Errno::NOENT),
+        };
+        let target = opened.map_err(fail)?;
+        if rustix::fs::fstat(&target).map_err(fail)?.st_ino != inode {
+            return Err(fail(Errno::STALE));
+        }
+        self.make(path, |here, name| link_open(target.as_fd(), here, name))?;
+        Ok(true)
+    }
+
+    /// Makes something in one step, with what is in its way out of it.
+    fn make(
+        &mut self,
+        path: &[u8],
+        make: impl Fn(BorrowedFd<'_>, &[u8]) -> Result<(), Errno>,
+    ) -> Result<(), FilesError> {
+        let name = self.parent(path)?;
+        let at = self.at(path);
+        let fail = |error| FilesError::io("make", &at, error);
+        let (here, about) = self.tree.here().map_err(fail)?;
+        let is_there = !about.is_fresh && tree::stat(here, name).map_err(fail)?.is_some();
+        if is_there {
+            self.past.clear(here, path, &self.base)?;
+        } else {
+            self.past.will_make(path, about)?;
+        }
+        for race in 0..MOST_RACES {
+            match make(here, name) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EXIST) => {
+                    if race == 0 && !is_there {
+                        self.past.was_made(path)?;
+                    }
+                    self.past.clear(here, path, &self.base)?;
+                }
+                Err(error) => return Err(fail(error)),
+            }
+        }
+        Err(fail(Errno::BUSY))
+    }
+
+    /// A descriptor that names what was just made, if it still is that: whoever may write in its
+    /// directory could have put something else there, and that is not to be given away.
+    fn just_made(&mut self, path: &[u8], kind: FileType) -> Result<OwnedFd, Errno> {
+        let (_, name) = names::split(path).ok_or(Errno::INVAL)?;
+        let here = self.tree.here()?.0;
+        let made = tree::open_beneath(here, name, OFlags::PATH, Mode::empty())?;
+        let stat = rustix::fs::fstat(&made)?;
+        let is_ours = stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_nlink == 1;
+        if tree::kind_of(&stat) != kind || !is_ours {
+            return Err(Errno::STALE);
+        }
+        Ok(made)
+    }
+}
+
+/// Gives something that is open a name.
+fn link_open(file: BorrowedFd<'_>, at: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+    rustix::fs::linkat(CWD, proc_path(file), at, name, AtFlags::SYMLINK_FOLLOW)
+}
