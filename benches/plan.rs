@@ -206,6 +206,7 @@ fn location(name: &str) -> Location {
         offsite: false,
         identity: None,
         trash: SignedDuration::from_hours(24),
+        owner: None,
         place: Place::default(),
     }
 }

@@ -2,41 +2,57 @@
 //!
 //! The control socket serves it while a daemon runs; without one the command line calls it in its
 //! own process. So each command is written once, and what a script reads is what a person sees.
-//! **Invariants:** nothing is decided here: a handler reads a [`View`] or asks the [`Handle`];
-//! this router has no authentication and is only ever served where the transport has it.
+//! **Invariants:** nothing is decided here: a handler reads a [`View`] or asks the [`Handle`]; every
+//! route but `/healthz` stands behind a scope ([`access`]).
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::{Extension, Router};
 use jiff::{Timestamp, Zoned};
 use serde::Serialize;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::engine::{Handle, View};
+use crate::model::desired::Desired;
+use crate::model::run::RunId;
 
+pub mod access;
 pub mod dto;
 pub mod problem;
 pub mod resolve;
+pub mod serve;
 pub mod socket;
 
 mod archives;
 mod config;
 mod coverage;
+mod description;
+mod events;
 mod jobs;
 mod keep;
 mod locations;
+mod metrics;
+mod notify;
+mod network;
+mod peers;
 mod plan;
 mod restore;
 mod runs;
 mod status;
+mod uploads;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+use access::{Caller, Gate, Scope, guarded};
 pub use config::{effective_config, view_of_configuration};
 pub use coverage::covered;
+pub use description::openapi_text;
 use problem::Problem;
 
 /// What the handlers share.
@@ -46,85 +62,155 @@ struct App(Arc<Source>);
 #[derive(Debug)]
 enum Source {
     /// A running engine.
-    Live(Handle),
+    Live(Handle, events::Hub),
     /// One moment, without a state: `--at` on read-only commands.
     Still(Arc<View>),
 }
 
 impl App {
+    fn live_on(handle: Handle) -> Self {
+        Self(Arc::new(Source::Live(handle, events::Hub::new())))
+    }
+
     fn view(&self) -> Arc<View> {
         match self.0.as_ref() {
-            Source::Live(handle) => handle.view(),
+            Source::Live(handle, _) => handle.view(),
             Source::Still(view) => Arc::clone(view),
+        }
+    }
+
+    /// The part of the view that a caller sees.
+    fn view_for(&self, caller: &Caller) -> Arc<View> {
+        access::narrowed(self.view(), caller)
+    }
+
+    /// The configuration in force.
+    fn desired(&self) -> Arc<Desired> {
+        match self.0.as_ref() {
+            Source::Live(handle, _) => handle.desired(),
+            Source::Still(view) => Arc::clone(&view.desired),
         }
     }
 
     /// The engine, for requests and for history.
     fn handle(&self) -> Result<&Handle, Problem> {
-        self.live()
-            .ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the state is not open"))
+        self.live().ok_or_else(not_open)
     }
 
     fn live(&self) -> Option<&Handle> {
         match self.0.as_ref() {
-            Source::Live(handle) => Some(handle),
+            Source::Live(handle, _) => Some(handle),
             Source::Still(_) => None,
+        }
+    }
+
+    /// The engine, and who follows its events.
+    fn events(&self) -> Result<(&Handle, &events::Hub), Problem> {
+        match self.0.as_ref() {
+            Source::Live(handle, hub) => Ok((handle, hub)),
+            Source::Still(_) => Err(not_open()),
         }
     }
 }
 
-/// The API of a running engine.
+fn not_open() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the state is not open")
+}
+
+/// The API of a running engine for this host's administrators: every caller may do everything.
 pub fn router(handle: Handle) -> Router {
-    routes(App(Arc::new(Source::Live(handle))))
+    as_caller(App::live_on(handle), Caller::Local)
+}
+
+/// The API of a running engine for somebody who is known already.
+pub fn router_for(handle: Handle, caller: Caller) -> Router {
+    as_caller(App::live_on(handle), caller)
+}
+
+/// The API of a running engine over the network: a caller may do what its token may.
+pub fn network(handle: Handle, gate: Arc<Gate>) -> Router {
+    behind(gate, App::live_on(handle))
+}
+
+fn behind(gate: Arc<Gate>, app: App) -> Router {
+    let authenticate = from_fn_with_state((gate, app.clone()), access::authenticate);
+    // Around the routes and not in each: an answer to nobody must not tell which methods a path has.
+    serve::harden(Router::new().fallback_service(finish(routes(), app)).layer(authenticate))
 }
 
 /// The API of one moment: it answers what can be read from the view and refuses every request.
 pub fn still(view: View) -> Router {
-    routes(App(Arc::new(Source::Still(Arc::new(view)))))
+    as_caller(App(Arc::new(Source::Still(Arc::new(view)))), Caller::Local)
 }
 
-fn routes(app: App) -> Router {
-    let v1 = Router::new()
-        .route("/health", get(status::health))
-        .route("/status", get(status::status))
-        .route("/settled", get(status::settled))
-        .route("/plan", get(plan::show))
-        .route("/plan/approve", post(plan::approve))
-        .route("/recovery/done", post(plan::end_recovery))
-        .route("/config", get(config::show))
-        .route("/config/reload", post(config::reload))
-        .route("/jobs", get(jobs::list))
-        .route("/jobs/{id}", get(jobs::show))
-        .route("/jobs/{id}/runs", get(jobs::runs))
-        .route("/jobs/{id}/run", post(jobs::run))
-        .route("/jobs/{id}/drill", post(jobs::drill))
-        .route("/runs", get(runs::list))
-        .route("/runs/{id}", get(runs::show))
-        .route("/runs/{id}/log", get(runs::log))
-        .route("/runs/{id}/cancel", post(runs::cancel))
-        .route("/runs/{id}/undo", post(restore::undo))
-        .route("/coverage", get(coverage::list))
-        .route("/locations", get(locations::list))
-        .route("/archives", get(archives::list))
-        .route("/archives/adopt", post(archives::change::adopt))
-        .route("/archives/{name}", get(archives::info).delete(archives::change::delete))
-        .route("/archives/{name}/info", get(archives::info))
-        .route("/archives/{name}/why", get(archives::why))
-        .route("/archives/{name}/download", get(archives::download))
-        .route("/archives/{name}/restore", post(restore::start))
-        .route("/archives/{name}/restore/plan", post(restore::plan))
-        .route("/archives/{name}/restore/status", get(restore::status))
-        .route("/archives/{name}/verify", post(archives::change::verify))
-        .route("/archives/{name}/transfer", post(archives::change::transfer))
-        .route("/archives/{name}/pin", post(archives::change::pin))
-        .route("/archives/{name}/unpin", post(archives::change::unpin))
-        .route("/archives/{name}/undelete", post(archives::change::undelete));
-    let routes = Router::new().route("/healthz", get(|| async { "ok" })).nest("/api/v1", v1);
-    finish(routes.fallback(unknown_path).with_state(app))
+/// The description of every path, as it is checked in and served.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    description::complete(routes().into_openapi())
+}
+
+fn as_caller(app: App, caller: Caller) -> Router {
+    serve::harden(finish(routes().layer(Extension(caller)), app))
+}
+
+fn routes() -> OpenApiRouter<App> {
+    let v1 = OpenApiRouter::new()
+        .routes(guarded(Scope::Status, routes!(status::health)))
+        .routes(guarded(Scope::Status, routes!(status::status)))
+        .routes(guarded(Scope::Admin, routes!(status::settled)))
+        .routes(guarded(Scope::Admin, routes!(plan::show)))
+        .routes(guarded(Scope::Admin, routes!(plan::approve)))
+        .routes(guarded(Scope::Admin, routes!(plan::end_recovery)))
+        .routes(guarded(Scope::Admin, routes!(config::show)))
+        .routes(guarded(Scope::Admin, routes!(config::check)))
+        .routes(guarded(Scope::Admin, routes!(config::reload)))
+        .routes(guarded(Scope::Status, routes!(jobs::list)))
+        .routes(guarded(Scope::Status, routes!(jobs::show)))
+        .routes(guarded(Scope::Status, routes!(jobs::runs)))
+        .routes(guarded(Scope::Run, routes!(jobs::run)))
+        .routes(guarded(Scope::Run, routes!(jobs::drill)))
+        .routes(guarded(Scope::Status, routes!(runs::list)))
+        .routes(guarded(Scope::Status, routes!(runs::show)))
+        .routes(guarded(Scope::Admin, routes!(runs::log)))
+        .routes(guarded(Scope::Run, routes!(runs::cancel)))
+        .routes(guarded(Scope::Restore, routes!(restore::undo)))
+        .routes(guarded(Scope::Status, routes!(events::follow)))
+        .routes(guarded(Scope::Status, routes!(metrics::metrics)))
+        .routes(guarded(Scope::Admin, routes!(coverage::list)))
+        .routes(guarded(Scope::Status, routes!(locations::list)))
+        .routes(guarded(Scope::Admin, routes!(notify::test)))
+        .routes(guarded(Scope::Status, routes!(peers::list)))
+        .routes(guarded(Scope::Status, routes!(peers::show)))
+        .routes(guarded(Scope::Status, routes!(network::list)))
+        .routes(guarded(Scope::Status, routes!(description::show)))
+        .routes(guarded(Scope::List, routes!(archives::list)))
+        .routes(guarded(Scope::Admin, routes!(archives::change::adopt)))
+        .routes(guarded(Scope::Delete, routes!(archives::change::delete)))
+        .routes(guarded(Scope::List, routes!(archives::info)))
+        .routes(guarded(Scope::List, routes!(archives::why)))
+        .routes(guarded(Scope::Fetch, routes!(archives::download::download)))
+        .routes(guarded(Scope::Send, routes!(uploads::start)))
+        .routes(guarded(Scope::Send, routes!(uploads::chunk)))
+        .routes(guarded(Scope::Send, routes!(uploads::show, uploads::abandon)))
+        .routes(guarded(Scope::Send, routes!(uploads::finish)))
+        .routes(guarded(Scope::Restore, routes!(restore::start)))
+        .routes(guarded(Scope::Restore, routes!(restore::plan)))
+        .routes(guarded(Scope::Restore, routes!(restore::status)))
+        .routes(guarded(Scope::Run, routes!(archives::change::verify)))
+        .routes(guarded(Scope::Run, routes!(archives::change::transfer)))
+        .routes(guarded(Scope::Admin, routes!(archives::change::pin)))
+        .routes(guarded(Scope::Admin, routes!(archives::change::unpin)))
+        .routes(guarded(Scope::Delete, routes!(archives::change::undelete)));
+    OpenApiRouter::with_openapi(description::head())
+        .routes(routes!(status::alive))
+        .routes(guarded(Scope::Status, routes!(metrics::root)))
+        .nest("/api/v1", v1)
+        .fallback(unknown_path)
 }
 
 /// What every router here ends with: no error leaves it except as a problem document.
-fn finish(router: Router) -> Router {
+fn finish(described: OpenApiRouter<App>, app: App) -> Router {
+    let (router, _) = described.with_state(app).split_for_parts();
     router.layer(axum::middleware::map_response(problem::rewrite))
 }
 
@@ -135,13 +221,37 @@ async fn unknown_path(uri: axum::http::Uri) -> Problem {
 /// A list, as a plain array; where it goes on stands in the `Link` header (RFC 8288).
 struct Page<T> {
     items: Vec<T>,
+    /// The query of the next page: see [`next_page`].
     next: Option<String>,
+}
+
+/// The most entries of a page.
+const PAGE_MAX: usize = 1000;
+
+/// How many entries a page has: what was asked for, or what is usual.
+fn page_size(asked: Option<usize>, usual: usize) -> Result<usize, Problem> {
+    match asked {
+        None => Ok(usual),
+        Some(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
+        Some(limit) => Err(Problem::bad_request(format!("a page of {limit} entries is none"))
+            .hint(format!("`limit` is 1 to {PAGE_MAX}; the `Link` header leads to the next page"))),
+    }
+}
+
+/// The query that was asked, with another cursor: so a list keeps its filters from page to page.
+fn next_page(asked: Option<&str>, cursor: &str) -> String {
+    let asked = asked.unwrap_or_default().split('&');
+    let kept = asked.filter(|pair| !pair.is_empty() && pair.split('=').next() != Some("cursor"));
+    let mut query: Vec<&str> = kept.collect();
+    let cursor = format!("cursor={cursor}");
+    query.push(&cursor);
+    query.join("&")
 }
 
 impl<T: Serialize> IntoResponse for Page<T> {
     fn into_response(self) -> Response {
         let mut response = axum::Json(self.items).into_response();
-        let link = self.next.map(|cursor| format!("<?cursor={cursor}>; rel=\"next\""));
+        let link = self.next.map(|query| format!("<?{query}>; rel=\"next\""));
         if let Some(Ok(link)) = link.map(|link| HeaderValue::from_str(&link)) {
             response.headers_mut().insert(header::LINK, link);
         }
@@ -150,23 +260,23 @@ impl<T: Serialize> IntoResponse for Page<T> {
 }
 
 /// 202 with the number of the run.
-fn accepted(run: crate::model::run::RunId) -> Response {
-    accepted_body(run, serde_json::json!({ "run_id": run.0 }))
+fn accepted(run: RunId) -> Response {
+    accepted_body(run, dto::Accepted { run_id: run.0, run_ids: None })
 }
 
 /// 202 with the number of the first run, and of all of them.
-fn accepted_all(runs: &[crate::model::run::RunId]) -> Response {
+fn accepted_all(runs: &[RunId]) -> Result<Response, Problem> {
     let numbers: Vec<u64> = runs.iter().map(|run| run.0).collect();
-    let Some(first) = runs.first() else { return StatusCode::NO_CONTENT.into_response() };
-    accepted_body(*first, serde_json::json!({ "run_id": first.0, "run_ids": numbers }))
+    let none = || Problem::new(StatusCode::CONFLICT, "there is nothing to run");
+    let first = runs.first().ok_or_else(none)?;
+    Ok(accepted_body(*first, dto::Accepted { run_id: first.0, run_ids: Some(numbers) }))
 }
 
-fn accepted_body(run: crate::model::run::RunId, body: serde_json::Value) -> Response {
+fn accepted_body(run: RunId, body: dto::Accepted) -> Response {
     let location = format!("/api/v1/runs/{run}");
-    let body = axum::Json(body);
-    let mut response = (StatusCode::ACCEPTED, body).into_response();
+    let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
     if let Ok(value) = HeaderValue::from_str(&location) {
-        response.headers_mut().insert(HeaderName::from_static("location"), value);
+        response.headers_mut().insert(header::LOCATION, value);
     }
     response
 }

@@ -22,6 +22,7 @@ mod check;
 mod config_show;
 mod plan;
 mod apply;
+mod ask;
 mod daemon;
 mod run;
 mod drill;
@@ -35,6 +36,8 @@ mod location;
 mod simulate;
 mod why;
 mod identity;
+mod token;
+mod notify;
 mod recover;
 mod init;
 mod generate;
@@ -151,9 +154,15 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Say what keeps an archive, and when it would leave
     Why(why::Arguments),
+    /// Make a token for the API
+    #[command(subcommand)]
+    Token(token::Command),
     /// Make a key pair for encrypted archives
     #[command(subcommand)]
     Identity(identity::Command),
+    /// Try whether those who are told about failures hear it
+    #[command(subcommand)]
+    Notify(notify::Command),
     /// Bring back a burned server from a folder of archives
     Recover(recover::Arguments),
     /// Write a first configuration for this host
@@ -219,7 +228,9 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Command::Location(command) => location::run(context, command).await,
         Command::Simulate(arguments) => simulate::run(context, arguments),
         Command::Why(arguments) => why::run(context, arguments).await,
+        Command::Token(command) => token::run(context, command),
         Command::Identity(command) => identity::run(context, command),
+        Command::Notify(command) => notify::run(context, command).await,
         Command::Recover(arguments) => recover::run(context, arguments).await,
         Command::Init(arguments) => init::run(context, arguments),
         Command::Schema(arguments) => generate::schema(context, arguments),

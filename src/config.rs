@@ -15,11 +15,13 @@ use sha2::{Digest, Sha256};
 use crate::model::desired::Desired;
 
 mod build;
+mod certificate;
 mod commit;
 mod context;
 mod diagnostic;
 mod form;
 mod keys;
+mod judge;
 mod last_good;
 mod live;
 mod nearest;
@@ -35,8 +37,10 @@ pub mod schema;
 pub mod show;
 pub mod watch;
 
+pub use certificate::{CertificateError, read_certificate};
 pub use commit::commit_of;
 pub use diagnostic::{Diagnostic, Severity, render, to_json};
+pub use judge::{Judged, PlaceError, judge, judge_alone, place_in};
 pub use last_good::{LastGood, LastGoodError, Stale};
 pub use live::check_live;
 pub use paths::{InstancePaths, USUAL_DIR, instance_paths};

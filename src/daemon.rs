@@ -1,13 +1,17 @@
-//! The composition root of `larder daemon`: engine, control socket, generated JSON, signals, systemd.
+//! The composition root of `larder daemon`: engine, control socket, network, generated JSON,
+//! signals, systemd.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api;
-use crate::engine::{Autonomy, Engine, Event, Handle, Options, RunFilter, StartError};
+use crate::api::access::Gate;
+use crate::api::serve::{Limits, ListenError, Server, follow};
+use crate::engine::{Autonomy, Engine, Event, Handle, Listening, Options, RunFilter, StartError};
 use crate::publish::{self, Published};
 use crate::stop::{Stop, Stopped};
 
@@ -15,6 +19,8 @@ use crate::stop::{Stop, Stopped};
 const LOOP_HANGS: Duration = Duration::from_mins(3);
 /// How long the socket and the generated JSON may take to end, after the runs.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
+/// How long requests over the network may take to end; its server cuts them off before.
+const NETWORK_ENDS: Duration = Duration::from_secs(8);
 /// How often the generated JSON is looked at although nothing happened: it is rewritten at least hourly.
 const PUBLISH_AT_LEAST: Duration = Duration::from_mins(5);
 /// How long events are gathered before the generated JSON is written.
@@ -23,7 +29,7 @@ const GATHER: Duration = Duration::from_millis(500);
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// See [`StartError`]; a control socket that cannot be opened.
+/// See [`StartError`] and [`ListenError`]; a control socket that cannot be opened.
 pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
     let handle =
         Engine::start(Options { config_dir, autonomy: Autonomy::Daemon, only: Vec::new() }).await?;
@@ -31,15 +37,23 @@ pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
     // a handler would kill it.
     let signals = Signals::new()?;
     let stop = Stop::new();
+    // The network first: who reaches the control socket is told where it is.
+    let gate = Arc::new(Gate::new());
+    let server = match listen(&handle, api::network(handle.clone(), gate)).await {
+        Ok(server) => server,
+        Err(error) => {
+            handle.shutdown().await;
+            return Err(error.into());
+        }
+    };
     let socket = handle.view().desired.instance.control_socket.clone();
-    let listener = api::socket::bind(&socket)
+    let bound = api::socket::bind(&socket)
         .await
         .with_context(|| format!("cannot open the control socket `{}`", socket.display()))?;
     let router = api::router(handle.clone());
-    let serve = {
-        let (socket, stop) = (socket.clone(), stop.clone());
-        tokio::spawn(async move { api::socket::serve(listener, &socket, router, stop).await })
-    };
+    let serve = tokio::spawn(api::socket::serve(bound, router, stop.clone()));
+    let last_requests = Stop::new();
+    let network = tokio::spawn(follow(server, handle.clone(), last_requests.clone()));
     let publisher = tokio::spawn(publish_on_change(handle.clone(), stop.clone()));
     let watchdog = tokio::spawn(feed_watchdog(handle.clone(), stop.clone()));
     notify(&[sd_notify::NotifyState::Ready]);
@@ -55,12 +69,32 @@ pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
     wait_for_end(&handle, signals).await;
     notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping");
-    handle.shutdown().await;
+    // The network ends first, beside what runs: an upload may still bring its chunk home.
+    last_requests.request(Stopped::Shutdown);
+    let _ = tokio::join!(handle.shutdown(), tokio::time::timeout(NETWORK_ENDS, network));
     stop.request(Stopped::Shutdown);
     // Each ends with the stop; one that does not must not keep the daemon.
     let all = async { tokio::join!(serve, publisher, watchdog) };
     let _ = tokio::time::timeout(LAST_MOMENT, all).await;
     Ok(())
+}
+
+/// Listens wherever the configuration says, or nowhere: who starts a daemon is told at once.
+async fn listen(handle: &Handle, router: axum::Router) -> Result<Server, ListenError> {
+    let mut server = Server::new(router, Limits::network());
+    let view = handle.view();
+    let instance = &view.desired.instance;
+    match server.listen(&instance.listen, instance.tls.as_ref()).await.into_iter().next() {
+        None => {
+            let addresses = server.listening();
+            handle.set_listening(Listening { addresses, problems: Vec::new() });
+            Ok(server)
+        }
+        Some(trouble) => {
+            server.shutdown().await;
+            Err(trouble)
+        }
+    }
 }
 
 /// The signals that the daemon answers. One that arrives while nobody waits for it is kept.

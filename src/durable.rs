@@ -128,6 +128,14 @@ pub fn sync_file(file: &File, path: &Path) -> io::Result<()> {
     if fault::ask(Call::Sync, path, None)? { file.sync_all() } else { Ok(()) }
 }
 
+/// Makes the bytes of a file durable whose length does not change.
+///
+/// # Errors
+/// See [`sync_file`].
+pub fn sync_data(file: &File, path: &Path) -> io::Result<()> {
+    if fault::ask(Call::Sync, path, None)? { file.sync_data() } else { Ok(()) }
+}
+
 /// Makes a new file for reading and writing. Never follows a link, never opens what is there.
 ///
 /// # Errors

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use jiff::{Timestamp, Zoned};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::config::watch::Watcher;
 use crate::model::archive::ArchiveId;
 use crate::model::desired::Desired;
-use crate::model::name::{JobName, PlaceName};
+use crate::model::name::{JobName, ObjectName, PlaceName};
 use crate::model::observed::Observed;
 use crate::model::run::{Run, RunId, RunStatus};
 use crate::progress::Snapshot;
@@ -24,6 +25,8 @@ use crate::status::JobVerdict;
 
 pub use self::handle::Handle;
 pub(crate) use self::members::ask_the_host as list_members;
+pub use self::receive::{Announced, ChunkHead, ChunkReceived, ReceiveError, Standing};
+pub use self::tally::{BOUNDS, Durations, Tally};
 
 mod core;
 mod handle;
@@ -41,7 +44,9 @@ mod answer;
 mod catalogue;
 mod executor;
 mod uncovered;
+mod notices;
 mod record;
+mod tally;
 mod context;
 mod backup;
 mod around;
@@ -51,6 +56,7 @@ mod suspicion;
 mod expire;
 mod verify;
 mod send;
+mod receive;
 mod adopt;
 mod restore;
 mod drill;
@@ -101,6 +107,8 @@ pub struct ConfigReport {
     pub applied: String,
     /// Counts the configurations that were applied on this instance.
     pub generation: u64,
+    /// Since when it is in force, as far as this process knows.
+    pub applied_at: Timestamp,
     /// The git commit of the directory, where it is a work tree.
     pub commit: Option<String>,
     /// Every mistake and warning in the files as they are now.
@@ -128,6 +136,55 @@ pub struct View {
     pub verdicts: Arc<Vec<JobVerdict>>,
     /// What of this host no job covers, in one line, where the daemon has looked.
     pub uncovered: Option<String>,
+    /// How telling people goes, one for each target of the configuration.
+    pub notices: Arc<Vec<NoticeTarget>>,
+    /// Where the API is served: as it is, not as it was at that moment.
+    pub listening: Arc<ArcSwap<Listening>>,
+}
+
+/// Where the API is served over the network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listening {
+    /// Addresses with their real ports, and sockets as `unix:PATH`.
+    pub addresses: Vec<String>,
+    /// What cannot be listened on although it is wanted, and why.
+    pub problems: Vec<String>,
+}
+
+/// How telling one target of the configuration goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeTarget {
+    /// `[notify.NAME]`.
+    pub name: ObjectName,
+    /// `url`, `ping_url` or `mail_to`.
+    pub kind: &'static str,
+    /// The events that it is told; none for a `ping_url`, which is told of every backup.
+    pub events: Vec<String>,
+    /// When something was delivered last.
+    pub last_success: Option<Timestamp>,
+    /// Since when nothing can be delivered.
+    pub failing_since: Option<Timestamp>,
+    /// Why, without any secret.
+    pub last_error: Option<String>,
+    /// How much waits to be delivered.
+    pub pending: usize,
+    /// How much was given up since something was delivered.
+    pub lost: u64,
+}
+
+/// What came of a test of one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestedNotice {
+    /// `[notify.NAME]`.
+    pub name: ObjectName,
+    /// `url`, `ping_url` or `mail_to`.
+    pub kind: &'static str,
+    /// How long it took.
+    pub took: std::time::Duration,
+    /// Why it was not delivered, without any secret.
+    pub error: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// What happened, for those who follow.
@@ -176,6 +233,9 @@ pub enum RequestError {
     /// It was tried and failed.
     #[error("{0}")]
     Failed(String),
+    /// What it needs is not there now, and may come back.
+    #[error("{0}")]
+    Unavailable(String),
     /// The engine is stopping.
     #[error("the daemon is stopping")]
     Stopping,
@@ -228,6 +288,8 @@ impl Engine {
         let (end, mut ended) = tokio::sync::watch::channel(false);
         let mut first = core.events.subscribe();
         let looped = Arc::clone(&core);
+        // Ends with the engine's stop.
+        tokio::spawn(notices::deliver(Arc::clone(&core)));
         tokio::spawn(async move {
             cycle::run(looped, incoming, changes).await;
             drop(watcher);

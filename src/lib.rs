@@ -13,7 +13,9 @@
 //!                                                     ├ send: a copy to another location
 //!                                                     ├ restore: archive → plan of steps → files, database, services
 //!                                                     └ drill: a restore nobody asked for, compared with the manifest
-//!         every change ─→ state.redb ─→ view ─→ API, generated JSON, command line
+//!         peers ─ uploads, chunk by chunk ─→ engine::receive ─→ published by the same protocol
+//!         every change ─→ state.redb ─→ view ─┬ API, events, metrics, generated JSON, command line
+//!                                             └ notices (whom to tell what) ─→ delivery
 //! ```
 //!
 //! Observe, decide, do. The decision is a pure, total, deterministic function that prints itself:
@@ -28,8 +30,8 @@
 //! |---|---|---|
 //! | show | [`daemon`], [`cli`], [`publish`], [`api`] | ask [`engine::Handle`] |
 //! | run | [`engine`] | everything below, one run at a time |
-//! | touch | [`state`], [`recover`], [`restore`], [`coverage`], [`location`], [`archive`], [`yunohost`], [`database`], [`source`], [`config`], [`secret`], [`process`], [`durable`], [`progress`], [`stop`] | one concern each; blocking |
-//! | decide | [`status`], [`reconcile`], [`model`] | no I/O, no clock, no async, no failure |
+//! | touch | [`state`], [`delivery`], [`recover`], [`restore`], [`coverage`], [`location`], [`archive`], [`yunohost`], [`database`], [`source`], [`config`], [`secret`], [`process`], [`durable`], [`progress`], [`causes`], [`stop`] | one concern each; blocking |
+//! | decide | [`notices`], [`status`], [`reconcile`], [`model`] | no I/O, no clock, no async, no failure |
 //!
 //! # Invariants
 //!
@@ -49,8 +51,10 @@ pub mod model;
 
 pub mod reconcile;
 pub mod status;
+pub mod notices;
 
 pub mod stop;
+pub mod causes;
 pub mod progress;
 pub mod durable;
 pub mod process;
@@ -64,6 +68,7 @@ pub mod location;
 pub mod restore;
 pub mod recover;
 pub mod coverage;
+pub mod delivery;
 pub mod state;
 
 pub mod engine;

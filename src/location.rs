@@ -8,9 +8,11 @@
 //! **Invariant:** nothing here decides what to delete, and nothing here touches a file that this
 //! program did not make: an archive is ours when the description beside it carries its id.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -20,6 +22,7 @@ use crate::model::name::{ArchiveName, InstanceName, Label, NameError, PlaceName}
 use crate::model::observed::{Foreign, LocationState};
 use crate::model::run::RunId;
 use crate::model::size::Bytes;
+use crate::model::upload::UploadId;
 
 pub mod folder;
 pub mod sidecar;
@@ -28,6 +31,7 @@ mod foreign;
 mod marker;
 mod names;
 mod publish;
+mod receive;
 mod scan;
 mod sweep;
 mod trash;
@@ -139,11 +143,39 @@ pub trait ArchiveStore: Send + Sync {
     fn failed(&self, what: &'static str, path: &Path, source: io::Error) -> LocationError;
 }
 
-/// The hidden file that a run writes its archive into.
+/// Who fills a hidden file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Writer {
+    /// A run of this instance.
+    Run(RunId),
+    /// Another instance, by an upload.
+    Upload(UploadId),
+}
+
+impl fmt::Display for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Writer::Run(run) => run.fmt(f),
+            Writer::Upload(upload) => upload.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Writer {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.parse() {
+            Ok(run) => Ok(Writer::Run(RunId(run))),
+            Err(_) => text.parse().map(Writer::Upload),
+        }
+    }
+}
+
+/// The hidden file that an archive is written into.
 #[derive(Debug)]
 pub struct Incoming {
-    /// The run.
-    pub run: RunId,
+    /// Who writes it.
+    pub writer: Writer,
     /// The file, for reading and writing.
     pub file: File,
     /// Where it is.

@@ -19,6 +19,8 @@ use crate::api::dto;
 use crate::engine::View;
 use crate::model::run::Run;
 
+pub use schema::{schema_text, schemas};
+
 /// The version of the files' form.
 const SCHEMA: u32 = 1;
 /// How many runs are published.
@@ -116,8 +118,7 @@ fn contents(
     runs: &[Run],
     show: &mut dyn FnMut(&'static str, Vec<u8>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let runs: Vec<dto::Run> =
-        runs.iter().take(RUNS).map(|run| dto::Run::new(view, run, None)).collect();
+    let runs = dto::Run::list(view, &runs[..runs.len().min(RUNS)], |_| None);
     let verdicts = view.verdicts.iter().map(|verdict| dto::Verdict::new(view, verdict));
     let jobs = view.desired.jobs.values().map(|job| {
         let last = runs
@@ -135,32 +136,17 @@ fn contents(
     show("status", list(verdicts)?)?;
     show("jobs", list(jobs)?)?;
     show("archives", list(archives)?)?;
-    show("peers", list(std::iter::empty::<Value>())?)?;
-    show("network", list(std::iter::once(instance(view, &runs)))?)?;
+    let peers = || view.desired.peers.values();
+    show("peers", list(peers().map(|peer| dto::Peer::new(peer).published()))?)?;
+    let newest = |job: &str| {
+        let of_job = |run: &&dto::Run| run.kind == "backup" && run.job_id.as_deref() == Some(job);
+        runs.iter().find(of_job).cloned()
+    };
+    let this = dto::Member::this(view, None, newest);
+    show("network", list(std::iter::once(this).chain(peers().map(dto::Member::unknown)))?)?;
     show("runs", list(runs.iter())?)
 }
 
-/// This instance, as the network sees it.
-fn instance(view: &View, runs: &[dto::Run]) -> Value {
-    let health = dto::Health::new(view);
-    let own = view.observed.archives.iter();
-    let own = own.filter(|archive| archive.origin == view.desired.instance.name);
-    let (count, bytes) =
-        own.fold((0_u64, 0_u64), |(count, bytes), a| (count + 1, bytes + a.file_size));
-    let last = runs.iter().find(|run| run.kind == "backup" && run.is_final());
-    json!({
-        "name": health.instance,
-        "self": true,
-        "url": view.desired.instance.url,
-        "version": health.version,
-        "status": health.status,
-        "problems": health.problems,
-        "jobs": view.desired.jobs.len(),
-        "archive_count": count,
-        "archive_bytes": bytes,
-        "last_run": last,
-    })
-}
-
+mod schema;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use crate::causes::with_causes;
 use crate::progress::Progress;
 use crate::stop::{Stop, Stopped};
 
@@ -94,18 +95,7 @@ impl Trouble {
 
     /// An error with its causes on one line.
     fn of(error: &dyn std::error::Error) -> Self {
-        let mut why = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            // `transparent` errors repeat their cause.
-            if !why.ends_with(&text) {
-                why.push_str(": ");
-                why.push_str(&text);
-            }
-            source = cause.source();
-        }
-        Self::new(why)
+        Self::new(with_causes(error))
     }
 }
 

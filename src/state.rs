@@ -28,6 +28,7 @@ mod single;
 mod lookup;
 mod history;
 mod logs;
+mod uploads;
 
 pub use history::{HistoryKeep, RunFilter};
 pub use logs::LOG_CAP;

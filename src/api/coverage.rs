@@ -16,6 +16,16 @@ use crate::stop::{Stop, Stopped};
 /// The most time that looking at the host may take: a server may not answer.
 const LIMIT: Duration = Duration::from_secs(45);
 
+#[utoipa::path(
+    get,
+    path = "/coverage",
+    tag = "coverage",
+    operation_id = "coverage_list",
+    summary = "What this host has, and which job keeps it.",
+    responses(
+        (status = 200, description = "What there is", body = Vec<dto::Covered>),
+    )
+)]
 pub(super) async fn list(State(app): State<App>) -> Result<Page<dto::Covered>, Problem> {
     let desired = Arc::clone(&app.view().desired);
     let stop = Stop::new();

@@ -5,31 +5,50 @@
 //! **Invariant:** serialised forms of the model exist here and nowhere else in the API; every time
 //! carries the offset of the instance's zone.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 mod archive;
 mod coverage;
+mod event;
 mod health;
 mod job;
 mod location;
+mod network;
+mod notices;
+mod peer;
 mod plan;
 mod restore;
 mod run;
+mod seen;
+pub(super) mod words;
 
+pub(super) use archive::condition_word;
 pub use archive::{Archive, Candidate, Counts, Entry, Foreign, Kept};
-pub(super) use archive::{CONDITIONS, condition_word};
 pub use coverage::Covered;
-pub use health::{ConfigHealth, Diagnostic, EffectiveConfig, Executor, Health};
+pub use event::{Overview, Reset};
+pub use health::{Checked, ConfigHealth, Diagnostic, EffectiveConfig, Executor, Health};
+pub(super) use job::verdict_word;
 pub use job::{Job, LastDrill, Retention, Verdict};
 pub use location::Location;
-pub use plan::{Action, Blocked, BlockedArchive, Day, Note, Plan, SeriesName, Unlisted};
+pub use network::{Held, Member, MemberJob, MemberRun};
+pub use notices::{NoticeTarget, NoticeTest, NoticeTestRequest, Notices};
+pub use peer::Peer;
+pub use plan::{Action, Blocked, BlockedArchive, Day, Ended, Note, Plan, SeriesName, Unlisted};
 pub use restore::{RestorePlan, RestoreResult, RestoreStatus, RestoreStep, SetAside};
-pub use run::{Progress, Run};
+pub use run::{Accepted, Progress, Run};
+pub use seen::{
+    HealthSummary, JobSummary, LastRun, LocationSummary, RunSummary, SeenHealth, SeenJob,
+    SeenLocation, SeenRun, SeenVerdict, VerdictSummary,
+};
 
 /// An instant with the offset that its zone had then; RFC 3339 on the wire, to the millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +91,19 @@ impl FromStr for Moment {
         let at: Timestamp = text.parse()?;
         let pieces = jiff::fmt::temporal::Pieces::parse(text)?;
         Ok(Self { at, offset: pieces.to_numeric_offset().unwrap_or(Offset::UTC) })
+    }
+}
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+}
+
+impl ToSchema for Moment {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Moment")
     }
 }
 

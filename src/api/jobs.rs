@@ -3,32 +3,44 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::{Path, Query, RawQuery, State};
+use axum::response::Response;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::access::Caller;
+use super::dto::words;
 use super::problem::Problem;
 use super::resolve::nearest;
-use super::{App, Page, accepted, dto, moment, runs};
+use super::{App, Page, accepted, dto, moment, next_page, page_size, runs};
 use crate::engine::{RunFilter, View};
 use crate::model::job::Job;
 use crate::model::name::JobName;
-use crate::model::run::RunId;
 use crate::status::{self, JobVerdict};
 
+/// How many jobs a page has when nobody says.
+const LIMIT: usize = 1000;
 /// How many of the newest runs are looked through before jobs are asked for one by one.
 const RECENT: usize = 1000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
+    /// Judged as of this moment.
+    #[param(value_type = dto::Moment, required = false)]
     at: Option<String>,
+    /// The most entries of a page.
+    #[param(minimum = 1, maximum = 1000, default = 1000)]
     limit: Option<usize>,
+    /// Where a page goes on: from the `Link` header of the one before.
     cursor: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct AtQuery {
+    /// Judged as of this moment.
+    #[param(value_type = dto::Moment, required = false)]
     at: Option<String>,
 }
 
@@ -40,81 +52,153 @@ pub(super) fn verdicts(view: &View, at: Option<&str>) -> Result<Vec<JobVerdict>,
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/jobs",
+    tag = "jobs",
+    operation_id = "jobs_list",
+    summary = "Every job.",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "The jobs", body = Vec<dto::SeenJob>),
+        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn list(
     State(app): State<App>,
+    caller: Caller,
     Query(query): Query<ListQuery>,
-) -> Result<Page<dto::Job>, Problem> {
+    RawQuery(asked): RawQuery,
+) -> Result<Page<dto::SeenJob>, Problem> {
     let view = app.view();
     let verdicts = verdicts(&view, query.at.as_deref())?;
-    let limit = query.limit.unwrap_or(usize::MAX).max(1);
+    let limit = page_size(query.limit, LIMIT)?;
     let after = query.cursor.as_deref().unwrap_or_default();
     let jobs = view.desired.jobs.values();
     let mut jobs: Vec<&Job> = jobs.filter(|job| job.name.as_str() > after).collect();
     let more = jobs.len() > limit;
     jobs.truncate(limit);
-    let next = jobs.last().filter(|_| more).map(|job| job.name.to_string());
+    let next = jobs.last().filter(|_| more);
+    let next = next.map(|job| next_page(asked.as_deref(), job.name.as_str()));
     let mut last = last_runs(&app, &view, &jobs).await?;
     let items = jobs.into_iter().map(|job| {
         let last_run = last.remove(&job.name);
-        dto::Job::new(&view, job, &verdicts, last_run)
+        let job = dto::Job::new(&view, job, &verdicts, last_run);
+        dto::SeenJob::new(job, caller.peer().is_some())
     });
     Ok(Page { items: items.collect(), next })
 }
 
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}",
+    tag = "jobs",
+    operation_id = "jobs_show",
+    summary = "One job.",
+    params(("id" = String, Path, description = "Its name"), AtQuery),
+    responses(
+        (status = 200, description = "The job", body = dto::SeenJob),
+        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn show(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<AtQuery>,
-) -> Result<Json<dto::Job>, Problem> {
+) -> Result<Json<dto::SeenJob>, Problem> {
     let view = app.view();
     let verdicts = verdicts(&view, query.at.as_deref())?;
     let job = find(&view, &id)?;
     let last_run = last_runs(&app, &view, &[job]).await?.remove(&job.name);
-    Ok(Json(dto::Job::new(&view, job, &verdicts, last_run)))
+    let job = dto::Job::new(&view, job, &verdicts, last_run);
+    Ok(Json(dto::SeenJob::new(job, caller.peer().is_some())))
 }
 
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}/runs",
+    tag = "jobs",
+    operation_id = "jobs_runs",
+    summary = "The runs of a job, newest first.",
+    params(("id" = words::JobNameText, Path, description = "Its name"), runs::OfJobQuery),
+    responses(
+        (status = 200, description = "The runs", body = Vec<dto::SeenRun>),
+        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn runs(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
-    Query(mut query): Query<runs::ListQuery>,
-) -> Result<Page<dto::Run>, Problem> {
+    Query(query): Query<runs::OfJobQuery>,
+    RawQuery(asked): RawQuery,
+) -> Result<Page<dto::SeenRun>, Problem> {
     // History stays readable for jobs that are no longer in the configuration.
-    query.job = Some(id);
-    runs::page(&app, query).await
+    runs::page(&app, &caller, query.of(id), asked.as_deref()).await
 }
 
+#[utoipa::path(
+    post,
+    path = "/jobs/{id}/run",
+    tag = "jobs",
+    operation_id = "jobs_run",
+    summary = "Runs a job now.",
+    params(("id" = String, Path, description = "Its name")),
+    responses(
+        (status = 202, description = "It is queued", body = dto::Accepted),
+        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn run(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let job = id.parse::<JobName>().map_err(|_| unknown(&app.view(), &id))?;
+    let job = orderable(&app, &caller, &id)?;
     if find(&app.view(), &id).is_err() && !id.contains('/') {
         return Err(unknown(&app.view(), &id));
     }
     if find(&app.view(), &id).is_ok_and(Job::is_template) {
         let runs = app.handle()?.run_all(&job).await?;
-        return Ok(all_accepted(&runs));
+        return super::accepted_all(&runs);
     }
     Ok(accepted(app.handle()?.run_job(&job).await?))
 }
 
-/// 202 with the number of every run, the first in the place where one alone stands.
-fn all_accepted(runs: &[RunId]) -> Response {
-    let numbers: Vec<u64> = runs.iter().map(|run| run.0).collect();
-    let body = Json(serde_json::json!({ "run_id": numbers.first(), "run_ids": numbers }));
-    (StatusCode::ACCEPTED, body).into_response()
-}
-
+#[utoipa::path(
+    post,
+    path = "/jobs/{id}/drill",
+    tag = "jobs",
+    operation_id = "jobs_drill",
+    summary = "Proves a restore of a job now.",
+    params(("id" = String, Path, description = "Its name")),
+    responses(
+        (status = 202, description = "It is queued", body = dto::Accepted),
+        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn drill(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let job = id.parse::<JobName>().map_err(|_| unknown(&app.view(), &id))?;
+    let job = orderable(&app, &caller, &id)?;
     if find(&app.view(), job.declared()).is_err() {
         return Err(unknown(&app.view(), &id));
     }
     let runs = app.handle()?.drill(&job).await?;
-    Ok(super::accepted_all(&runs))
+    super::accepted_all(&runs)
+}
+
+/// The name of a job that somebody gives orders for. A peer has none here, whatever there is.
+fn orderable(app: &App, caller: &Caller, id: &str) -> Result<JobName, Problem> {
+    let name = id.parse().ok().filter(|_| caller.peer().is_none());
+    name.ok_or_else(|| unknown(&app.view_for(caller), id))
 }
 
 fn find<'a>(view: &'a View, id: &str) -> Result<&'a Job, Problem> {
@@ -134,7 +218,7 @@ fn unknown(view: &View, id: &str) -> Problem {
 }
 
 /// The newest backup run of each job.
-async fn last_runs(
+pub(super) async fn last_runs(
     app: &App,
     view: &View,
     jobs: &[&Job],

@@ -1,6 +1,6 @@
 //! What retention says of each archive, for lists and for `why`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::dto::Kept;
 use crate::engine::View;
@@ -8,11 +8,18 @@ use crate::model::archive::{Archive, ArchiveId, Condition};
 use crate::model::name::PlaceName;
 use crate::reconcile::simulate;
 
-/// What retention says, by copy; nothing for what is in the trash.
-pub(super) fn verdicts(view: &View) -> BTreeMap<(ArchiveId, PlaceName), Kept> {
+/// What retention says of these, by copy; nothing for what is in the trash.
+pub(super) fn verdicts(
+    view: &View,
+    archives: &[&Archive],
+) -> BTreeMap<(ArchiveId, PlaceName), Kept> {
+    let wanted: BTreeSet<(ArchiveId, &PlaceName)> =
+        archives.iter().map(|archive| (archive.id, &archive.location)).collect();
     let passes = view.plan.passes.iter();
     let verdicts = passes.flat_map(|pass| {
-        pass.verdicts.iter().map(|verdict| {
+        let of_these = pass.verdicts.iter();
+        let of_these = of_these.filter(|one| wanted.contains(&(one.id, &pass.series.location)));
+        of_these.map(|verdict| {
             let mut reasons: Vec<String> =
                 verdict.reasons.iter().map(ToString::to_string).collect();
             reasons.extend(pass.orphaned().map(|reason| format!("orphaned: {reason}")));

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 use super::{App, dto, moment};
@@ -11,17 +12,34 @@ use crate::reconcile;
 /// The most days that a forecast goes.
 const DAYS_MAX: u32 = 1000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct PlanQuery {
+    /// As of this moment.
+    #[param(value_type = dto::Moment, required = false)]
     at: Option<String>,
+    /// How many coming days are foretold.
+    #[param(maximum = 1000)]
     days: Option<u32>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Approval {
     hash: String,
 }
 
+#[utoipa::path(
+    get,
+    path = "/plan",
+    tag = "plan",
+    operation_id = "plan_show",
+    summary = "What would happen and why.",
+    params(PlanQuery),
+    responses(
+        (status = 200, description = "The plan", body = dto::Plan),
+        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn show(
     State(app): State<App>,
     Query(query): Query<PlanQuery>,
@@ -52,6 +70,20 @@ pub(super) async fn show(
     Ok(Json(plan))
 }
 
+#[utoipa::path(
+    post,
+    path = "/plan/approve",
+    tag = "plan",
+    operation_id = "plan_approve",
+    summary = "Lets exactly the deletions with this hash happen.",
+    request_body = Approval,
+    responses(
+        (status = 200, description = "The series that were released", body = Vec<dto::SeriesName>),
+        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn approve(
     State(app): State<App>,
     Json(approval): Json<Approval>,
@@ -60,9 +92,17 @@ pub(super) async fn approve(
     Ok(Json(series.iter().map(dto::SeriesName::from).collect()))
 }
 
-pub(super) async fn end_recovery(
-    State(app): State<App>,
-) -> Result<Json<serde_json::Value>, Problem> {
+#[utoipa::path(
+    post,
+    path = "/recovery/done",
+    tag = "recovery",
+    operation_id = "plan_end_recovery",
+    summary = "Ends the recovery of an instance on a new machine.",
+    responses(
+        (status = 200, description = "Whether there was one", body = dto::Ended),
+    )
+)]
+pub(super) async fn end_recovery(State(app): State<App>) -> Result<Json<dto::Ended>, Problem> {
     let ended = app.handle()?.end_recovery().await?;
-    Ok(Json(serde_json::json!({ "ended": ended })))
+    Ok(Json(dto::Ended { ended }))
 }

@@ -9,6 +9,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::dto::Candidate;
 use crate::engine::RequestError;
@@ -32,14 +33,16 @@ pub enum Kind {
 }
 
 /// A problem document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// What kind it is.
     #[serde(rename = "type", default)]
+    #[schema(value_type = String, required)]
     pub kind: Kind,
     /// The status in words.
     pub title: String,
     /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What could not be done, to what, and why.
     pub detail: String,
@@ -115,6 +118,8 @@ impl From<RequestError> for Problem {
                 problem
             }
             RequestError::Failed(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+            RequestError::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+                .hint("`larder location list` says why"),
             RequestError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
         }
     }
@@ -136,7 +141,11 @@ pub(super) async fn rewrite(response: Response) -> Response {
         (StatusCode::METHOD_NOT_ALLOWED, "") => "this path does not answer to this method",
         (_, text) => text,
     };
-    let problem = Problem::new(status, detail);
+    // What the extractors cannot read is one kind of mistake, whatever they call it.
+    let unreadable =
+        matches!(status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    parts.status = if unreadable { StatusCode::BAD_REQUEST } else { status };
+    let problem = Problem::new(parts.status, detail);
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     let body = serde_json::to_vec(&problem).unwrap_or_default();

@@ -1,57 +1,160 @@
 //! `/runs`: queue and history.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::access::{Caller, Scope};
+use super::dto::words;
 use super::problem::Problem;
-use super::{App, Page, dto};
-use crate::engine::RunFilter;
+use super::{App, Page, dto, next_page, page_size};
+use crate::engine::{Handle, RequestError, RunFilter, View};
 use crate::model::name::JobName;
-use crate::model::run::{RunId, RunStatus};
+use crate::model::run::{Run, RunId, RunStatus, Work};
 
 /// How many runs a page has when nobody says.
 const LIMIT: usize = 100;
-/// The most runs of a page.
-const LIMIT_MAX: usize = 1000;
 
-/// What a list can be narrowed to: the words of [`Work::word`](crate::model::run::Work::word).
-const KINDS: [&str; 8] =
-    ["backup", "expire", "empty-trash", "verify", "send", "adopt", "restore", "drill"];
+/// How many runs are read at a time to find those that a peer sees.
+const SCAN: usize = 1000;
+/// How many are looked through for one page of a peer; the next one goes on behind them.
+const SCAN_MAX: usize = 10_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    pub(super) job: Option<String>,
+    /// Of this job only.
+    #[param(value_type = words::JobNameText, required = false)]
+    job: Option<String>,
+    /// With this status only.
+    #[param(value_type = words::RunStatus, required = false)]
     status: Option<String>,
+    /// Of this kind only.
+    #[param(value_type = words::RunKind, required = false)]
     kind: Option<String>,
+    /// The most entries of a page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
+    /// Where a page goes on: from the `Link` header of the one before.
+    #[param(value_type = u64, required = false)]
     cursor: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The same for the runs of one job.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OfJobQuery {
+    /// With this status only.
+    #[param(value_type = words::RunStatus, required = false)]
+    status: Option<String>,
+    /// Of this kind only.
+    #[param(value_type = words::RunKind, required = false)]
+    kind: Option<String>,
+    /// The most entries of a page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// Where a page goes on: from the `Link` header of the one before.
+    #[param(value_type = u64, required = false)]
+    cursor: Option<String>,
+}
+
+impl OfJobQuery {
+    pub(super) fn of(self, job: String) -> ListQuery {
+        let Self { status, kind, limit, cursor } = self;
+        ListQuery { job: Some(job), status, kind, limit, cursor }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LogQuery {
+    /// Only what stands behind so many bytes.
     offset: Option<usize>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/runs",
+    tag = "runs",
+    operation_id = "runs_list",
+    summary = "All kinds of run, newest first.",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "The runs", body = Vec<dto::SeenRun>),
+        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn list(
     State(app): State<App>,
+    caller: Caller,
     Query(query): Query<ListQuery>,
-) -> Result<Page<dto::Run>, Problem> {
-    page(&app, query).await
+    RawQuery(asked): RawQuery,
+) -> Result<Page<dto::SeenRun>, Problem> {
+    page(&app, &caller, query, asked.as_deref()).await
 }
 
-pub(super) async fn page(app: &App, query: ListQuery) -> Result<Page<dto::Run>, Problem> {
-    let limit = query.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
+pub(super) async fn page(
+    app: &App,
+    caller: &Caller,
+    query: ListQuery,
+    asked: Option<&str>,
+) -> Result<Page<dto::SeenRun>, Problem> {
+    let limit = page_size(query.limit, LIMIT)?;
     let filter = filter(query, limit)?;
     let Some(handle) = app.live() else {
         return Ok(Page { items: Vec::new(), next: None });
     };
-    let view = app.view();
-    let runs = handle.runs(filter).await?;
-    let next = runs.last().filter(|_| runs.len() == limit).map(|run| run.id.to_string());
-    let items = runs.iter().map(|run| dto::Run::new(&view, run, handle.progress(run.id)));
-    Ok(Page { items: items.collect(), next })
+    let view = app.view_for(caller);
+    let is_peer = caller.peer().is_some();
+    let (runs, next) = if is_peer {
+        seen(handle, &view, caller, filter).await?
+    } else {
+        let runs = handle.runs(filter).await?;
+        let next = runs.last().filter(|_| runs.len() == limit).map(|run| run.id);
+        (runs, next)
+    };
+    let items = dto::Run::list(&view, &runs, |run| handle.progress(run));
+    let items = items.into_iter().map(|run| dto::SeenRun::new(run, is_peer)).collect();
+    Ok(Page { items, next: next.map(|run| next_page(asked, &run.to_string())) })
+}
+
+/// The runs that a peer sees, and where the list goes on. A page may be short, even empty, and the
+/// list go on all the same: nobody's history is read to its end for one request.
+async fn seen(
+    handle: &Handle,
+    view: &View,
+    caller: &Caller,
+    mut filter: RunFilter,
+) -> Result<(Vec<Run>, Option<RunId>), Problem> {
+    let limit = std::mem::replace(&mut filter.limit, SCAN);
+    let (mut found, mut scanned) = (Vec::new(), 0);
+    loop {
+        let runs = handle.runs(filter.clone()).await?;
+        let is_all = runs.len() < SCAN;
+        scanned += runs.len();
+        filter.before = runs.last().map(|run| run.id);
+        for run in runs {
+            let id = run.id;
+            found.extend(Some(run).filter(|run| caller.sees_run(run, &view.desired)));
+            if found.len() == limit {
+                return Ok((found, Some(id)));
+            }
+        }
+        if is_all || scanned >= SCAN_MAX {
+            return Ok((found, filter.before.filter(|_| !is_all)));
+        }
+    }
+}
+
+/// One run, if the caller sees it; else it is as if it were not there.
+pub(super) async fn one(app: &App, caller: &Caller, id: &str) -> Result<Run, Problem> {
+    let run = app.handle()?.run(number(id)?).await?;
+    if caller.sees_run(&run, &app.view().desired) {
+        return Ok(run);
+    }
+    Err(RequestError::NotFound(format!("there is no run {}", run.id)).into())
 }
 
 fn filter(query: ListQuery, limit: usize) -> Result<RunFilter, Problem> {
@@ -66,15 +169,11 @@ fn filter(query: ListQuery, limit: usize) -> Result<RunFilter, Problem> {
         })
     });
     let before = query.cursor.map(|cursor| {
-        let number = cursor.parse().map(RunId);
-        number.map_err(|_| Problem::bad_request(format!("`{cursor}` is not a cursor of this list")))
+        let number = cursor.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok());
+        let unknown = || Problem::bad_request(format!("`{cursor}` is not a cursor of this list"));
+        number.map(RunId).ok_or_else(unknown)
     });
-    if let Some(word) = &query.kind
-        && !KINDS.contains(&word.as_str())
-    {
-        return Err(Problem::bad_request(format!("`{word}` is not a kind of run"))
-            .hint(format!("one of {}", KINDS.join(", "))));
-    }
+    query.kind.as_deref().map_or(Ok(()), check_kind)?;
     Ok(RunFilter {
         job: job.transpose()?,
         status: status.transpose()?,
@@ -84,24 +183,61 @@ fn filter(query: ListQuery, limit: usize) -> Result<RunFilter, Problem> {
     })
 }
 
+/// Refuses what is no kind of run.
+pub(super) fn check_kind(word: &str) -> Result<(), Problem> {
+    if Work::WORDS.contains(&word) {
+        return Ok(());
+    }
+    Err(Problem::bad_request(format!("`{word}` is not a kind of run"))
+        .hint(format!("one of {}", Work::WORDS.join(", "))))
+}
+
 pub(super) fn number(id: &str) -> Result<RunId, Problem> {
     id.parse().map(RunId).map_err(|_| {
         Problem::not_found(format!("there is no run `{id}`")).hint("runs have numbers")
     })
 }
 
+#[utoipa::path(
+    get,
+    path = "/runs/{id}",
+    tag = "runs",
+    operation_id = "runs_show",
+    summary = "One run.",
+    params(("id" = u64, Path, description = "Its number")),
+    responses(
+        (status = 200, description = "The run", body = dto::SeenRun),
+        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn show(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<dto::Run>, Problem> {
+) -> Result<Json<dto::SeenRun>, Problem> {
+    let run = one(&app, &caller, &id).await?;
     let handle = app.handle()?;
-    let run = handle.run(number(&id)?).await?;
-    let mut dto = dto::Run::new(&app.view(), &run, handle.progress(run.id));
-    dto.log_text = Some(handle.log(run.id).await?);
-    Ok(Json(dto))
+    let mut dto = dto::Run::new(&app.view_for(&caller), &run, handle.progress(run.id));
+    if caller.may(Scope::Admin) {
+        dto.log_text = Some(handle.log(run.id).await?);
+    }
+    Ok(Json(dto::SeenRun::new(dto, caller.peer().is_some())))
 }
 
 /// The log as plain text, from a byte on: so it can be followed without reading it all again.
+#[utoipa::path(
+    get,
+    path = "/runs/{id}/log",
+    tag = "runs",
+    operation_id = "runs_log",
+    summary = "The log of a run, from a byte on.",
+    params(("id" = u64, Path, description = "Its number"), LogQuery),
+    responses(
+        (status = 200, description = "The log", body = String, content_type = "text/plain"),
+        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn log(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -115,10 +251,25 @@ pub(super) async fn log(
     Ok(log.split_off(from))
 }
 
+#[utoipa::path(
+    post,
+    path = "/runs/{id}/cancel",
+    tag = "runs",
+    operation_id = "runs_cancel",
+    summary = "Cancels a queued or running run.",
+    params(("id" = u64, Path, description = "Its number")),
+    responses(
+        (status = 202, description = "It ends soon"),
+        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn cancel(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    app.handle()?.cancel(number(&id)?).await?;
+    let run = one(&app, &caller, &id).await?;
+    app.handle()?.cancel(run.id).await?;
     Ok(StatusCode::ACCEPTED)
 }

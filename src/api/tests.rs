@@ -1,6 +1,6 @@
 //! The API over a hand-made moment: no engine, no disk.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -19,7 +19,13 @@ use crate::model::job::JobType;
 use crate::model::location::Codec;
 use crate::model::observed::Foreign;
 
+mod access;
+mod checking;
+mod conformance;
+mod described;
+mod peers;
 mod resolving;
+mod scale;
 mod routes;
 mod shapes;
 mod socket;
@@ -125,6 +131,12 @@ pub(crate) fn view(archives: Vec<Archive>) -> View {
     view
 }
 
+/// The document, which every answer must fit.
+static DOCUMENT: LazyLock<conformance::Conformance> = LazyLock::new(|| {
+    let document = serde_json::to_value(super::openapi()).unwrap();
+    conformance::Conformance::new(document)
+});
+
 /// What a router answers.
 struct Answer {
     status: StatusCode,
@@ -134,23 +146,36 @@ struct Answer {
 }
 
 async fn ask(router: &Router, method: Method, path: &str, body: Option<Value>) -> Answer {
-    let mut request = Request::builder().method(method).uri(path);
-    let body = match body {
-        None => Body::empty(),
+    match body {
+        None => send(router, method, path, "", Body::empty()).await,
         Some(value) => {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-            Body::from(value.to_string())
+            send(router, method, path, "application/json", Body::from(value.to_string())).await
         }
-    };
+    }
+}
+
+/// Asks, and has the answer compared with the document.
+async fn send(router: &Router, method: Method, path: &str, media_type: &str, body: Body) -> Answer {
+    let mut request = Request::builder().method(method.clone()).uri(path);
+    if !media_type.is_empty() {
+        request = request.header(header::CONTENT_TYPE, media_type);
+    }
     let response = router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-    let header =
-        |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-    let (status, link) = (response.status(), header(header::LINK));
-    let media_type = header(header::CONTENT_TYPE).unwrap_or_default();
+    let (status, headers) = (response.status(), response.headers().clone());
     let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let exchange = conformance::Exchange {
+        method: method.as_str(),
+        path,
+        status: status.as_u16(),
+        headers: &headers,
+        body: &bytes,
+    };
+    DOCUMENT.check(&exchange).unwrap_or_else(|why| panic!("{why}"));
+    let header = |name| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let media_type = header(header::CONTENT_TYPE).unwrap_or_default();
     let body = serde_json::from_slice(&bytes)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-    Answer { status, media_type, link, body }
+    Answer { status, media_type, link: header(header::LINK), body }
 }
 
 async fn get(router: &Router, path: &str) -> Answer {

@@ -1,7 +1,7 @@
 //! `larder check`: every mistake of the configuration, with its line.
 
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,7 +10,7 @@ use super::context::Context;
 use super::failure::{FAILED, Failure};
 use super::words::count;
 use crate::api::dto;
-use crate::config::{self, Diagnostic, Severity};
+use crate::config::{self, Diagnostic, Judged, Severity};
 use crate::model::desired::Desired;
 
 mod members;
@@ -39,35 +39,14 @@ pub(super) struct Arguments {
     r#as: Option<String>,
 }
 
-/// What became of reading a configuration.
-struct Checked {
-    desired: Option<Desired>,
-    files: config::Files,
-    diagnostics: Vec<Diagnostic>,
-}
-
 /// Reads and judges a configuration, with one file replaced where that is asked for.
-fn read(dir: &Path, replaced: Option<(String, String)>) -> anyhow::Result<Checked> {
-    let (files, mut diagnostics) = match config::read_dir(dir) {
-        Ok(read) => read,
-        // The file that is judged may be the first one.
-        Err(config::ConfigError::Empty(_)) if replaced.is_some() => Default::default(),
-        Err(error) => {
-            let hint = error.hint();
-            let causes: Vec<String> =
-                anyhow::Error::new(error).chain().map(ToString::to_string).collect();
-            return Err(Failure::new(causes.join(": ")).hint(hint).into());
-        }
-    };
-    let files = match replaced {
-        Some((place, text)) => files.with(&place, text),
-        None => files,
-    };
-    let parsed = config::parse(&files, dir);
-    diagnostics.extend(parsed.diagnostics);
-    // What must not be read is as bad as what cannot be understood.
-    let is_valid = !diagnostics.iter().any(Diagnostic::is_error);
-    Ok(Checked { desired: parsed.desired.filter(|_| is_valid), files, diagnostics })
+fn read(dir: &Path, replaced: Option<(String, String)>) -> anyhow::Result<Judged> {
+    config::judge(dir, replaced).map_err(|error| {
+        let hint = error.hint();
+        let causes: Vec<String> =
+            anyhow::Error::new(error).chain().map(ToString::to_string).collect();
+        Failure::new(causes.join(": ")).hint(hint).into()
+    })
 }
 
 /// The mistakes as people read them.
@@ -92,29 +71,12 @@ fn render_one(context: &Context, diagnostic: &Diagnostic) -> String {
     format!("{bold}{word}{reset}: {}\n{hint}\n", diagnostic.message)
 }
 
-/// Where a file would stand below `dir`, if it would be read there.
+/// Where `--as` is, if a file would be read there.
 fn place_in(dir: &Path, place: &str) -> anyhow::Result<String> {
-    let path = Path::new(place);
-    let below = path.strip_prefix(dir).unwrap_or(path);
-    let mut parts = Vec::new();
-    for part in below.components() {
-        match part {
-            Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
-            Component::CurDir => {}
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                return Err(Failure::new(format!("`--as {place}` leads out of the configuration"))
-                    .hint("name the place relative to the directory, for instance `jobs/web.toml`")
-                    .into());
-            }
-        }
-    }
-    let is_hidden = parts.iter().any(|part| part.starts_with('.'));
-    if is_hidden || below.extension().is_none_or(|extension| extension != "toml") {
-        return Err(Failure::new(format!("a file at `--as {place}` would not be read"))
-            .hint("every `*.toml` is read that is not hidden")
-            .into());
-    }
-    Ok(parts.join("/"))
+    config::place_in(dir, place).map_err(|error| {
+        let text = error.to_string().replacen(&format!("`{place}`"), &format!("`--as {place}`"), 1);
+        Failure::new(text).hint(error.hint()).into()
+    })
 }
 
 fn read_file(file: &Path) -> anyhow::Result<String> {
@@ -142,6 +104,13 @@ fn with_lines(found: Vec<Diagnostic>, files: &config::Files) -> Vec<Diagnostic> 
     found.into_iter().map(with_line).collect()
 }
 
+/// What would be wrong if this text stood at `place` in the configuration.
+pub(super) fn errors_with(dir: &Path, place: &str, text: &str) -> anyhow::Result<Vec<Diagnostic>> {
+    let mut diagnostics = read(dir, Some((place.to_owned(), text.to_owned())))?.diagnostics;
+    diagnostics.retain(Diagnostic::is_error);
+    Ok(diagnostics)
+}
+
 /// The configuration as it is now, where it has no error.
 pub(super) fn read_desired(dir: &Path) -> anyhow::Result<Desired> {
     let checked = read(dir, None)?;
@@ -162,7 +131,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8
         }
         _ => None,
     };
-    let Checked { desired, files, mut diagnostics } = read(&context.config_dir, replaced)?;
+    let Judged { desired, files, mut diagnostics } = read(&context.config_dir, replaced)?;
     let live = match &desired {
         Some(desired) if arguments.live => {
             let mut found = config::check_live(desired);
@@ -191,11 +160,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8
             (Some(_), 1..) => {
                 format!("`{dir}` is valid, and this host lacks {}{remarks}", count(lacks, "thing"))
             }
-            (Some(desired), 0) => format!(
-                "`{dir}` is valid: {}, {}{remarks}",
-                count(desired.jobs.len(), "job"),
-                count(desired.locations.len(), "location")
-            ),
+            (Some(desired), 0) => {
+                let written = desired.locations.values().filter(|place| place.owner.is_none());
+                format!(
+                    "`{dir}` is valid: {}, {}{remarks}",
+                    count(desired.jobs.len(), "job"),
+                    count(written.count(), "location")
+                )
+            }
         });
     }
     Ok(match (desired, lacks) {

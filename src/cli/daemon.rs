@@ -3,7 +3,9 @@
 use clap::Args;
 
 use super::context::Context;
+use super::failure::Failure;
 use super::start;
+use crate::api::serve::ListenError;
 use crate::engine::StartError;
 
 #[derive(Debug, Args)]
@@ -21,8 +23,16 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
         // The mistakes of a configuration are shown with their lines, and what can be done is said.
         match error.downcast::<StartError>() {
             Ok(error) => start::failure(context, error),
-            Err(error) => error,
+            Err(error) => with_hint(error),
         }
     })?;
     Ok(0)
+}
+
+/// An address that cannot be listened on has a remedy.
+fn with_hint(error: anyhow::Error) -> anyhow::Error {
+    let Some(hint) = error.downcast_ref::<ListenError>().map(ListenError::hint) else {
+        return error;
+    };
+    Failure::new(format!("{error:#}")).hint(hint).into()
 }

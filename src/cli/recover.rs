@@ -1,6 +1,6 @@
 //! `larder recover`: a burned server comes back from a folder of archives.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,11 +8,13 @@ use clap::Args;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::ask;
 use super::check::render;
 use super::context::Context;
 use super::failure::{FAILED, Failure, USAGE};
 use super::start;
 use super::words::{clean, clean_lines, count};
+use crate::causes::with_causes;
 use crate::config::Severity;
 use crate::engine::Autonomy;
 use crate::model::desired::Desired;
@@ -104,7 +106,7 @@ async fn bring_back(context: &Context, arguments: &Arguments, dir: &Path) -> any
         context.warn(&clean(&problem));
     }
     let found = choose(&found, arguments.instance.as_deref())?.clone();
-    let identity = read_identity(arguments.identity.as_deref())?;
+    let identity = ask::read_identity(arguments.identity.as_deref())?;
     let config_dir = std::path::absolute(&context.config_dir)?;
     let configuration = blocking(&stop, {
         let (found, dir, identity) = (found.clone(), dir.to_owned(), identity.clone());
@@ -199,7 +201,7 @@ async fn reviewed(
         }
         let _ = write!(io::stderr(), "{}", clean_lines(&text_of(&plan)));
         if !yes {
-            confirm()?;
+            ask::confirm("carry this out? type `yes` to go on: ", &["yes"])?;
         }
         configuration.put().map_err(told)?;
         make_private(&work.records)?;
@@ -278,14 +280,7 @@ fn head(work: &Work, configuration: &Configuration) -> String {
 /// An error with what to do about it.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn told(error: RecoverError) -> anyhow::Error {
-    let hint = error.hint();
-    let mut failure = Failure::new(error.to_string()).hint(hint);
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        failure.message = format!("{}: {cause}", failure.message);
-        source = cause.source();
-    }
-    failure.into()
+    Failure::new(with_causes(&error)).hint(error.hint()).into()
 }
 
 /// The instance that is meant.
@@ -305,13 +300,6 @@ fn choose<'a>(found: &'a [Found], named: Option<&str>) -> anyhow::Result<&'a Fou
             Err(Failure { code: USAGE, ..failure }.hint("choose one with `--instance`").into())
         }
     }
-}
-
-fn read_identity(path: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let Some(path) = path else { return Ok(None) };
-    std::fs::read_to_string(path).map(Some).map_err(|error| {
-        anyhow::Error::new(error).context(format!("cannot read `{}`", path.display()))
-    })
 }
 
 /// What the configuration says, if it can be used.
@@ -336,20 +324,6 @@ fn make_private(dir: &Path) -> anyhow::Result<()> {
     made.map_err(|error| {
         anyhow::Error::new(error).context(format!("cannot make `{}`", dir.display()))
     })
-}
-
-/// Asks on the terminal; without one, somebody must have said `--yes`.
-fn confirm() -> anyhow::Result<()> {
-    if !io::stdin().is_terminal() {
-        let failure = Failure::new("nobody is there to confirm this; nothing was changed");
-        return Err(Failure { code: USAGE, ..failure }.hint("give `--yes`").into());
-    }
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "carry this out? type `yes` to go on: ")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new("nothing was changed").into()) }
 }
 
 /// A stop that Ctrl-C asks for.

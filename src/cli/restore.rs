@@ -1,15 +1,16 @@
 //! `larder restore`: shows what would be done, asks, has it done, and says what was done.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::ask;
 use super::client::{Client, run_id};
 use super::context::Context;
-use super::failure::{FAILED, Failure, USAGE};
+use super::failure::{FAILED, Failure};
 use super::run::follow_these;
 use super::start;
 use super::table::Table;
@@ -19,6 +20,9 @@ use crate::engine::Autonomy;
 use crate::model::restore::Part;
 use crate::restore;
 use crate::stop::{Stop, Stopped};
+
+/// The question before a restore in place.
+const OVERWRITE: &str = "overwrite what is there? type `yes` to go on: ";
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -131,7 +135,11 @@ async fn bring_back(
     }
     context.tell(clean_lines(&plan.text).trim_end());
     if !arguments.yes {
-        confirm(plan.in_place, &archive.name)?;
+        if plan.in_place {
+            ask::confirm(OVERWRITE, &["yes", &archive.name])?;
+        } else {
+            ask::confirm("go on? [y/N] ", &["y", "Y", "yes"])?;
+        }
     }
     body["confirmation"] = Value::from(archive.name.as_str());
     let run = run_id(&client.post(&path(""), Some(&body)).await?)?;
@@ -142,7 +150,7 @@ async fn put_back(context: &Context, client: &Client, undo: u64, yes: bool) -> a
     let run: Run = client.get(&format!("/runs/{undo}")).await?;
     context.tell(&format!("what run {undo} ({}) set aside goes back", run.what));
     if !yes {
-        confirm(true, "")?;
+        ask::confirm(OVERWRITE, &["yes"])?;
     }
     let run = run_id(&client.post(&format!("/runs/{undo}/undo"), None).await?)?;
     finish(context, client, run, None).await
@@ -200,46 +208,20 @@ async fn finish(
 
 /// The identity for an archive that needs one: somebody at a terminal is asked for it.
 fn identity(arguments: &Arguments, archive: &Archive) -> anyhow::Result<Option<PathBuf>> {
-    if arguments.identity.is_some() || !archive.encrypted || !io::stdin().is_terminal() {
+    if arguments.identity.is_some() || !archive.encrypted || !ask::somebody_is_there() {
         // Its location may have one.
         return Ok(arguments.identity.clone());
     }
-    let mut stderr = io::stderr().lock();
-    writeln!(stderr, "archive `{}` is encrypted", archive.name)?;
-    write!(stderr, "file with the age identity (empty: the one of its location): ")?;
-    stderr.flush()?;
-    let answer = read_answer()?;
+    let answer = ask::answer(&format!(
+        "archive `{}` is encrypted\nfile with the age identity (empty: the one of its location): ",
+        archive.name
+    ))?;
     Ok(Some(answer).filter(|answer| !answer.is_empty()).map(PathBuf::from))
 }
 
 /// Another process does it, with another directory.
 fn absolute(path: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
     Ok(path.map(std::path::absolute).transpose()?)
-}
-
-/// Asks on the terminal; without one, somebody must have said `--yes`.
-fn confirm(in_place: bool, name: &str) -> anyhow::Result<()> {
-    if !io::stdin().is_terminal() {
-        let failure = Failure::new("nobody is there to confirm this; nothing was changed");
-        return Err(Failure { code: USAGE, ..failure }.hint("give `--yes`").into());
-    }
-    let mut stderr = io::stderr().lock();
-    let words =
-        if in_place { "overwrite what is there? type `yes` to go on: " } else { "go on? [y/N] " };
-    write!(stderr, "{words}")?;
-    stderr.flush()?;
-    let answer = read_answer()?;
-    let is_short = !in_place && matches!(answer.as_str(), "y" | "Y");
-    if answer == "yes" || is_short || (!name.is_empty() && answer == name) {
-        return Ok(());
-    }
-    Err(Failure::new("nothing was changed").into())
-}
-
-fn read_answer() -> io::Result<String> {
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().to_owned())
 }
 
 /// Carries out an order that a daemon wrote down: see [`restore::serve`].

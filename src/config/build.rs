@@ -152,13 +152,16 @@ pub(crate) fn build(objects: &[Object], terms: Terms<'_>) -> Built {
         }
         instance
     });
+    let mut locations = world.places.clone();
+    locations
+        .extend(peer::name_spaces(&peers, &world.places).map(|space| (space.name.clone(), space)));
     let desired = instance.map(|instance| Desired {
         instance,
         recovery_recipients: world.recovery.clone(),
         keeps_configuration,
         jobs,
         templates: BTreeMap::new(),
-        locations: world.places.clone(),
+        locations,
         peers,
         tokens,
         notify,

@@ -15,6 +15,7 @@ use crate::model::location::Location;
 use crate::model::peer::PeerKind;
 use crate::stop::Stop;
 
+mod listen;
 mod yunohost;
 
 /// Compares a configuration with this host. Each diagnostic stands at the object that it is about.
@@ -33,7 +34,9 @@ pub fn check_live(desired: &Desired) -> Vec<Diagnostic> {
     for dir in [&desired.instance.state_dir, &desired.instance.publish_dir] {
         host.can_be_made(dir, &nowhere, Severity::Error);
     }
-    for location in desired.locations.values() {
+    listen::check(&mut host, &desired.instance);
+    // The name space of a peer is made when the peer first sends something.
+    for location in desired.locations.values().filter(|location| location.owner.is_none()) {
         host.location(location);
     }
     let server = yunohost::Server::default();
@@ -67,7 +70,13 @@ pub fn check_live(desired: &Desired) -> Vec<Diagnostic> {
             NotifyTarget::Url(secret) | NotifyTarget::PingUrl(secret) => {
                 host.secret(secret, &notify.place);
             }
-            NotifyTarget::MailTo(_) => host.program("sendmail", &notify.place),
+            NotifyTarget::MailTo(_) => {
+                if found("sendmail").is_none() && !Path::new("/usr/lib/sendmail").exists() {
+                    let hint = "`apt install msmtp-mta` hands mail to your provider, \
+                        `apt install postfix` delivers it itself";
+                    host.error(&notify.place, "the program `sendmail` is not there", hint);
+                }
+            }
         }
     }
     let mut found = host.found;

@@ -145,7 +145,7 @@ fn form_schema(form: &'static Form) -> Value {
         Form::Recipient => json!({ "type": "string", "pattern": "^age1[02-9ac-hj-np-z]{58}$" }),
         Form::Hash => json!({
             "type": "string",
-            "pattern": "^(\\$2[aby]\\$.{56}|sha256:[0-9A-Fa-f]{64})$",
+            "pattern": "^(\\$2[aby]\\$(0[89]|1[0-5])\\$[./A-Za-z0-9]{53}|sha256:[0-9A-Fa-f]{64})$",
         }),
         Form::Listen => json!({ "type": "string", "pattern": "^(unix:/.+|.+:[0-9]{1,5})$" }),
         Form::Word(words) => json!({ "type": "string", "enum": words }),

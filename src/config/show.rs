@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::model::desired::{Desired, Place};
 use crate::model::job::Job;
+use crate::model::peer::Peer;
 
 mod tables;
 
@@ -79,6 +80,16 @@ pub fn job_json(job: &Job) -> Value {
     to_json(&job_table(job))
 }
 
+/// One peer's own effective table, secrets as references, without the hash of its token.
+#[must_use]
+pub fn peer_json(peer: &Peer) -> Value {
+    let mut table = to_json(&peer_table(peer));
+    if let Some(Value::Object(accept)) = table.get_mut("accept") {
+        accept.remove("token_hash");
+    }
+    table
+}
+
 type Shown<'a> = (&'static str, Option<String>, Option<&'a Place>, Table);
 
 fn objects(desired: &Desired) -> Vec<Shown<'_>> {
@@ -90,7 +101,8 @@ fn objects(desired: &Desired) -> Vec<Shown<'_>> {
         ];
         all.push(("recovery", None, None, recovery));
     }
-    for (name, location) in &desired.locations {
+    let written = desired.locations.iter().filter(|(_, location)| location.owner.is_none());
+    for (name, location) in written {
         all.push((
             "location",
             Some(name.to_string()),

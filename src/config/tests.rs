@@ -132,7 +132,7 @@ kind = "direct-ssh-via-relay"
 ssh = { host = "cabin.internal", user = "backup", path = "/srv/jerry", relay = "relay@relay.example.org:22" }
 
 [token.grafana]
-hash = "$2b$12$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzABCDE"
+hash = "$2b$12$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzABCDC"
 scopes = ["status"]
 
 [notify.ops]
@@ -207,13 +207,14 @@ fn a_key_that_is_not_carried_out_is_refused_in_plain_words() {
     words.sort();
     words.dedup();
     insta::assert_snapshot!(words.join("\n"), @r"
-    a notification is not carried out by this version yet
-    a peer is not carried out by this version yet
-    an API token is not carried out by this version yet
+    a peer of kind `backup-channel` is not carried out by this version yet
+    a peer of kind `direct-ssh-direct` is not carried out by this version yet
+    a peer of kind `direct-ssh-via-relay` is not carried out by this version yet
     editing peers on the web page is not carried out by this version yet
     encryption of a single copy is not carried out by this version yet
+    fetching from a peer is not carried out by this version yet
     sending by rsync is not carried out by this version yet
-    serving the API over the network is not carried out by this version yet
+    sending to a peer is not carried out by this version yet
     ");
 }
 

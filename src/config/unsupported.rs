@@ -6,17 +6,27 @@
 use super::context::{Context, Object};
 use super::tree::{Node, Span, Value};
 
+/// What is said wherever something is for peers that get archives from here.
+const SENDING: &str = "sending to a peer";
+
 /// A path of keys below the top (`*` stands for any key or item), the text or `true` that it must
 /// have to be refused, and what is not carried out.
 const NOT_YET: &[(&[&str], Option<&str>, &str)] = &[
-    (&["instance", "listen"], None, "serving the API over the network"),
-    (&["instance", "tls"], None, "serving the API over the network"),
     (&["instance", "page_edits_peers"], Some("true"), "editing peers on the web page"),
     (&["job", "*", "send_to", "*", "via"], Some("rsync"), "sending by rsync"),
     (&["job", "*", "send_to", "*", "encrypt_to"], None, "encryption of a single copy"),
-    (&["peer", "*"], None, "a peer"),
-    (&["token", "*"], None, "an API token"),
-    (&["notify", "*"], None, "a notification"),
+    (&["peer", "*", "kind"], Some("backup-channel"), "a peer of kind `backup-channel`"),
+    (&["peer", "*", "kind"], Some("direct-ssh-direct"), "a peer of kind `direct-ssh-direct`"),
+    (&["peer", "*", "kind"], Some("direct-ssh-via-relay"), "a peer of kind `direct-ssh-via-relay`"),
+    (&["peer", "*", "token"], None, SENDING),
+    (&["peer", "*", "ca"], None, SENDING),
+    (&["peer", "*", "pin"], None, SENDING),
+    (&["peer", "*", "ssh"], None, SENDING),
+    (&["peer", "*", "rsync_above"], None, SENDING),
+    (&["peer", "*", "bandwidth"], None, SENDING),
+    (&["peer", "*", "fetch_from"], None, "fetching from a peer"),
+    (&["peer", "*", "accept", "scopes", "*"], Some("run"), "a peer that starts runs here"),
+    (&["peer", "*", "accept", "scopes", "*"], Some("restore"), "a peer that restores here"),
 ];
 
 /// Reports what this version does not carry out of one object.
@@ -28,13 +38,22 @@ pub(super) fn refuse(object: &Object, cx: &mut Context<'_>) {
         }
         let below = if object.id.kind.is_single() { below } else { &below[1..] };
         for at in matches(&object.node, object.at, below, *only) {
-            cx.error_with(
-                at,
-                format!("{what} is not carried out by this version yet"),
-                "remove it, or comment it out: nothing that is written here is ignored in silence",
-            );
+            tell(at, what, cx);
         }
     }
+}
+
+/// Reports a copy that is to go to a peer: only here is it known what the name stands for.
+pub(super) fn refuse_sending(at: Span, cx: &mut Context<'_>) {
+    tell(at, SENDING, cx);
+}
+
+fn tell(at: Span, what: &str, cx: &mut Context<'_>) {
+    cx.error_with(
+        at,
+        format!("{what} is not carried out by this version yet"),
+        "remove it, or comment it out: nothing that is written here is ignored in silence",
+    );
 }
 
 fn matches(node: &Node, at: Span, path: &[&str], only: Option<&str>) -> Vec<Span> {

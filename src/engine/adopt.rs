@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::archive;
+use crate::archive::{self, Survey};
 use crate::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome};
+use crate::model::job::Job;
 use crate::model::location::Codec;
 use crate::model::name::{ArchiveName, JobName, PlaceName};
 use crate::model::size::Bytes;
@@ -54,38 +55,14 @@ pub(crate) fn adopt(
             .hint("nothing was changed"),
         })?;
     let created_at = survey.created_at.or(modified).unwrap_or_else(|| cx.now());
-    let zoned = created_at.to_zoned(cx.desired.instance.timezone.clone());
-    let archive = Archive {
-        id: ArchiveId(uuid::Uuid::new_v4()),
-        name: name.clone(),
-        origin: cx.desired.instance.name.clone(),
-        job: job.name.clone(),
-        job_type: job.source.job_type(),
-        label: job.label.clone(),
-        location: location.clone(),
-        created_at,
-        day: zoned.date(),
-        zone: zoned.time_zone().iana_name().unwrap_or("UTC").to_owned(),
-        content_size: survey.content_size,
-        stream_size: survey.stream_size,
-        file_size: survey.file_size,
-        stream_sha256: Some(survey.stream_sha256),
-        file_sha256: Some(survey.file_sha256),
-        codec,
-        recipients: Vec::new(),
-        outcome: Outcome::Good,
-        partial_allowed: false,
-        how: How::Adopted,
-        received_at: Some(cx.now()),
-        pinned: false,
-        condition: Condition::Present,
-        verified_at: Some(cx.now()),
-        refuted: None,
-        counts: MemberCounts { files: survey.files, ..MemberCounts::default() },
-        config_hash: None,
-        config_commit: None,
-        job_json: Some(job.effective_json.clone()),
-    };
+    let mut archive = surveyed(cx, job, name.clone(), location.clone(), created_at, &survey);
+    archive.codec = codec;
+    archive.how = How::Adopted;
+    archive.received_at = Some(cx.now());
+    archive.verified_at = Some(cx.now());
+    // Nobody knows what it was made with, nor whether it was allowed to be partial.
+    archive.partial_allowed = false;
+    (archive.config_hash, archive.config_commit) = (None, None);
     let series = archive.series();
     // First: if the machine stops in between, nothing of the series goes without approval.
     cx.core.mark_adopted(&series)?;
@@ -103,4 +80,48 @@ fn split(file_name: &str) -> Option<(&str, Codec)> {
     [(".tar", Codec::None), (".tar.gz", Codec::Gzip(6)), (".tar.zst", Codec::Zstd(3))]
         .into_iter()
         .find_map(|(ending, codec)| Some((file_name.strip_suffix(ending)?, codec)))
+}
+
+/// The record of a file that was read whole: a good archive of this job, made by us on schedule.
+pub(super) fn surveyed(
+    cx: &Context,
+    job: &Job,
+    name: ArchiveName,
+    location: PlaceName,
+    created_at: Timestamp,
+    survey: &Survey,
+) -> Archive {
+    let zoned = created_at.to_zoned(cx.desired.instance.timezone.clone());
+    Archive {
+        id: ArchiveId(uuid::Uuid::new_v4()),
+        name,
+        origin: cx.desired.instance.name.clone(),
+        job: job.name.clone(),
+        job_type: job.source.job_type(),
+        label: job.label.clone(),
+        location,
+        created_at,
+        day: zoned.date(),
+        zone: zoned.time_zone().iana_name().unwrap_or("UTC").to_owned(),
+        content_size: survey.content_size,
+        stream_size: survey.stream_size,
+        file_size: survey.file_size,
+        stream_sha256: Some(survey.stream_sha256),
+        file_sha256: Some(survey.file_sha256),
+        codec: Codec::None,
+        recipients: Vec::new(),
+        outcome: Outcome::Good,
+        partial_allowed: job.allow_partial,
+        how: How::Scheduled,
+        received_at: None,
+        pinned: false,
+        condition: Condition::Present,
+        // It was read whole just now, but from memory as likely as from the disk.
+        verified_at: None,
+        refuted: None,
+        counts: MemberCounts { files: survey.files, ..MemberCounts::default() },
+        config_hash: Some(cx.desired.hash.clone()),
+        config_commit: cx.core.config_commit(),
+        job_json: Some(job.effective_json.clone()),
+    }
 }

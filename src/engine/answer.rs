@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::archive::{Archive, ArchiveId, Condition, Series};
+use jiff::Timestamp;
+
+use crate::model::archive::{Archive, ArchiveId, Condition, How, Series};
+use crate::model::location::Location;
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
 use crate::reconcile::expiry;
 use crate::reconcile::guards::freeze_hash;
@@ -36,8 +39,8 @@ pub(crate) fn answer(core: &Core, request: Request) {
         Request::Cancel(run, reply) => {
             let _ = reply.send(cancel(core, run));
         }
-        // The loop takes this one itself.
-        Request::Reload(_) => {}
+        // The loop takes these itself.
+        Request::Reload(_) | Request::Look(_) => {}
     }
 }
 
@@ -135,9 +138,10 @@ fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
         }
         Work::Send { archive, from, to } => {
             present(core, &ArchiveKey { id: *archive, location: from.clone() })?;
-            if !desired.locations.contains_key(to) {
+            let Some(place) = desired.locations.get(to) else {
                 return Err(RequestError::NotFound(format!("there is no location `{to}`")));
-            }
+            };
+            not_a_peers(place)?;
             if core.catalogue.get(&ArchiveKey { id: *archive, location: to.clone() }).is_some_and(
                 |copy| matches!(copy.condition, Condition::Present | Condition::Unavailable),
             ) {
@@ -152,6 +156,7 @@ fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
             if !desired.jobs.contains_key(job) {
                 return Err(RequestError::NotFound(format!("there is no job `{job}`")));
             }
+            desired.locations.get(location).map_or(Ok(()), not_a_peers)?;
             let known = core.catalogue.foreign();
             if known.iter().any(|file| file.location == *location && file.file_name == *file_name) {
                 return Ok(());
@@ -170,6 +175,26 @@ fn present(core: &Core, key: &ArchiveKey) -> Result<Archive, RequestError> {
     })
 }
 
+/// What a peer sent, and nothing else, rests in its name space.
+fn not_a_peers(place: &Location) -> Result<(), RequestError> {
+    match &place.owner {
+        None => Ok(()),
+        Some(peer) => Err(refused(
+            format!("`{}` is for what peer `{peer}` sends, and for nothing else", place.name),
+            "name another location",
+        )),
+    }
+}
+
+/// How long nothing that a peer sent can be deleted, by anybody.
+fn immutable_until(core: &Core, archive: &Archive) -> Option<Timestamp> {
+    let How::Received { from } = &archive.how else { return None };
+    let desired = core.desired();
+    let accept = desired.peers.get(from)?.accept.as_ref()?;
+    let until = archive.received_at?.checked_add(accept.immutable_for).unwrap_or(Timestamp::MAX);
+    (until > core.now()).then_some(until)
+}
+
 /// What protects an archive from a deletion by hand.
 fn may_delete(core: &Core, archive: &Archive) -> Result<(), RequestError> {
     let name = &archive.name;
@@ -184,6 +209,12 @@ fn may_delete(core: &Core, archive: &Archive) -> Result<(), RequestError> {
             why: format!("`{name}` is in the trash already, until {until}"),
             hint: None,
         });
+    }
+    if let Some(until) = immutable_until(core, archive) {
+        return Err(refused(
+            format!("`{name}` was sent by a peer and cannot be deleted before {until}"),
+            "`immutable_for` in the peer's `accept` says how long",
+        ));
     }
     let open = core.state.open_runs().map_err(|error| failed(&error))?;
     let held = open.iter().find(|run| {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub(crate) use crate::causes::with_causes;
 use crate::location::{ArchiveStore, LocationError};
 use crate::model::archive::Archive;
 use crate::model::desired::Desired;
@@ -85,22 +86,6 @@ impl From<LocationError> for Failure {
             None => failure,
         }
     }
-}
-
-/// An error with its causes, on one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // `transparent` errors repeat their cause.
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 impl Context {

@@ -25,11 +25,13 @@ use crate::yunohost;
 
 use super::catalogue::Catalogue;
 use super::members::{Lister, Listings};
+use super::notices::Notices;
+use super::receive::Uploads;
 use super::requests::Request;
 use super::stock::Stock;
 use super::uncovered::Uncovered;
 use super::wanted::Wanted;
-use super::{ArchiveKey, Event, Options, View};
+use super::{ArchiveKey, Event, Listening, Options, Tally, View};
 
 /// Where the state keeps whose commands `after` have not run yet.
 const AFTER_PENDING: &str = "after-pending";
@@ -76,8 +78,11 @@ pub(crate) struct Core {
     pub(crate) lister: Lister,
     /// What of this host no job covers.
     pub(crate) uncovered: Mutex<Uncovered>,
+    /// Who was told what.
+    pub(crate) notices: Notices,
     pub(crate) stores: RwLock<BTreeMap<PlaceName, Arc<Folder>>>,
     pub(crate) view: ArcSwap<View>,
+    pub(crate) listening: Arc<ArcSwap<Listening>>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) requests: mpsc::UnboundedSender<Request>,
     pub(crate) running: Mutex<BTreeMap<Lane, Running>>,
@@ -92,6 +97,8 @@ pub(crate) struct Core {
     pub(crate) pruned_at: Mutex<Option<Timestamp>>,
     /// Runs whose record could not be written yet; nothing is begun while there are any.
     pub(crate) unrecorded: Mutex<Vec<Run>>,
+    /// What peers send.
+    pub(crate) uploads: Uploads,
     /// How far archives were read back whose verification left its lane to others.
     pub(crate) half_read: Mutex<BTreeMap<ArchiveKey, GaveWay>>,
     /// Runs that are recorded as over and whose thread still works.
@@ -107,6 +114,8 @@ pub(crate) struct Core {
     pub(crate) seen: Mutex<Option<super::restore::Seen>>,
     /// Set once `larder apply` has noted that it looked.
     pub(crate) applied: OnceLock<()>,
+    /// What became of the runs of this process.
+    pub(crate) tally: Mutex<Tally>,
     /// When the loop last moved.
     pub(crate) beat: Mutex<Instant>,
 }
@@ -172,7 +181,10 @@ impl Core {
 
     /// The state of every location of the configuration.
     pub(crate) fn location_states(&self) -> BTreeMap<PlaceName, LocationState> {
-        self.stores().into_iter().map(|(name, store)| (name, store.state())).collect()
+        let stores = self.stores().into_iter();
+        // A name space that no peer ever used is neither there nor missing.
+        let known = stores.filter(|(_, store)| !store.awaits_its_first_upload());
+        known.map(|(name, store)| (name, store.state())).collect()
     }
 
     /// The runs under way.
@@ -228,8 +240,16 @@ impl Core {
         }
     }
 
+    /// What became of the runs of this process.
+    pub(crate) fn tally(&self) -> Tally {
+        lock(&self.tally).clone()
+    }
+
     /// Tells those who follow. Nobody may be listening.
     pub(crate) fn tell(&self, event: Event) {
+        if let Event::Run(run) = &event {
+            lock(&self.tally).note(run);
+        }
         let _ = self.events.send(event);
     }
 

@@ -33,7 +33,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 struct Waiting {
     /// Whether the files are to be read again.
     reload: bool,
-    /// Who waits for that.
+    /// Who waits for that, or for the next view alone.
     replies: Vec<Reply<()>>,
 }
 
@@ -80,6 +80,9 @@ pub(crate) async fn run(
             // `recv` is cancel safe: a request that was not taken stays in the channel.
             Some(request) = requests.recv() => {
                 turns.changed = true;
+                // Before it is answered: whoever asked and then waits must not be told what was
+                // so before.
+                core.settled.send_replace(false);
                 tokio::select! {
                     () = handle_all(&core, request, &mut requests, &mut waiting) => {}
                     // Whose request was not answered learns that the daemon is stopping.
@@ -136,6 +139,10 @@ async fn handle(core: &Arc<Core>, request: Request, waiting: &mut Waiting) {
     if let Request::Reload(reply) = request {
         waiting.reload = true;
         waiting.replies.extend(reply);
+        return;
+    }
+    if let Request::Look(reply) = request {
+        waiting.replies.push(reply);
         return;
     }
     let core = Arc::clone(core);

@@ -14,10 +14,10 @@ use secrecy::ExposeSecret;
 
 use crate::database::Kind;
 use crate::model::archive::{Archive, Condition};
-use crate::model::desired::Desired;
-use crate::model::job::{Job, JobType};
+use crate::model::job::JobType;
 use crate::model::name::JobName;
 use crate::model::observed::{DrillOutcome, LastDrill};
+use crate::restore::job_of;
 use crate::secret;
 use crate::stop::Stopped;
 
@@ -82,11 +82,6 @@ impl From<Stopped> for Ended {
     fn from(stopped: Stopped) -> Self {
         Ended::Stopped(stopped)
     }
-}
-
-/// The job of the configuration that a drill is made for.
-pub(crate) fn declared<'a>(desired: &'a Desired, job: &JobName) -> Option<&'a Job> {
-    desired.jobs.get(job).or_else(|| desired.jobs.get(&job.declared().parse::<JobName>().ok()?))
 }
 
 /// Proves that an archive can be restored.
@@ -189,7 +184,7 @@ fn change(cx: &Context, copy: &Archive, change: impl Fn(&mut Archive)) -> Result
 }
 
 fn prove(cx: &Context, job: &JobName, archive: &Archive) -> Result<Shown, Ended> {
-    let Some(job) = declared(&cx.desired, job) else {
+    let Some(job) = job_of(&cx.desired, job) else {
         return Ok(Shown::unable(format!("job `{job}` is not in the configuration")));
     };
     let file = cx.available(&archive.location).and_then(|(store, _)| Ok(store.open(archive)?));

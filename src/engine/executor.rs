@@ -13,7 +13,9 @@ use crate::stop::{Stop, Stopped};
 
 use super::context::{Context, Done, Failure};
 use super::core::{Core, Running};
-use super::{ArchiveKey, Event, adopt, backup, drill, expire, record, restore, send, verify};
+use super::{
+    ArchiveKey, Event, adopt, backup, drill, expire, notices, record, restore, send, verify,
+};
 
 /// The most time that a run without a job's own time-out may take.
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(24);
@@ -52,8 +54,14 @@ pub(crate) async fn execute(core: Arc<Core>, running: Running) {
     }
     let shared = Arc::clone(&core);
     let begun = run.clone();
-    let recorded =
-        tokio::task::spawn_blocking(move || record::begin(&shared, &begun, queued)).await;
+    let recorded = tokio::task::spawn_blocking(move || {
+        let recorded = record::begin(&shared, &begun, queued);
+        if recorded {
+            notices::began(&shared, &begun);
+        }
+        recorded
+    })
+    .await;
     if !recorded.unwrap_or(false) {
         return;
     }
@@ -183,7 +191,7 @@ fn after_panic(error: tokio::task::JoinError) -> Failure {
 fn time_limit(context: &Context) -> Duration {
     let job = match &context.run.work {
         Work::Backup { job } => context.desired.jobs.get(job),
-        Work::Drill { job, .. } => drill::declared(&context.desired, job),
+        Work::Drill { job, .. } => crate::restore::job_of(&context.desired, job),
         Work::Expire { .. }
         | Work::EmptyTrash { .. }
         | Work::Verify { .. }

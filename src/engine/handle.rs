@@ -5,26 +5,32 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use crate::model::archive::{ArchiveId, Series};
+use crate::location::LocationError;
+use crate::model::archive::Series;
+use crate::model::desired::Desired;
 use crate::model::job::Job;
-use crate::model::name::{JobName, PlaceName};
+use crate::model::name::{JobName, ObjectName, PlaceName};
 use crate::model::restore::RestoreRequest;
-use crate::model::run::{Run, RunId, Work};
-use crate::progress::Snapshot;
+use crate::model::run::{RunId, Work};
 use crate::reconcile::drills;
 use crate::reconcile::situation::Situation;
-use crate::restore::{Plan, Record};
-use crate::state::{self, StateError};
+use crate::restore::Plan;
+use crate::state::StateError;
 use crate::stop::{Stop, Stopped};
 
 use super::core::Core;
 use super::requests::{Reply, Request};
-use super::{ArchiveKey, Event, RequestError, RunFilter, View, context, restore};
+use super::{
+    ArchiveKey, Autonomy, Event, Listening, RequestError, Tally, TestedNotice, View, context,
+    notices, restore,
+};
+
+mod history;
 
 /// The way in for everybody else. Clones share the engine.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     /// Set when the loop has ended.
     ended: watch::Receiver<bool>,
 }
@@ -47,6 +53,13 @@ impl Handle {
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.core.view.load_full()
+    }
+
+    /// The configuration in force. It is the next view's: an edit counts from here on, however
+    /// long looking at the disks takes.
+    #[must_use]
+    pub fn desired(&self) -> Arc<Desired> {
+        self.core.desired()
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, RequestError> {
@@ -129,8 +142,7 @@ impl Handle {
             let desired = &view.desired;
             let mut of: Vec<&Job> = desired.jobs.get(job).into_iter().collect();
             if of.is_empty() && desired.templates.contains_key(job) {
-                let series = desired.jobs.values();
-                of.extend(series.filter(|one| one.name.declared() == job.as_str()));
+                of.extend(desired.series_of(job));
             }
             if of.is_empty() {
                 return Err(RequestError::NotFound(format!("there is no job `{job}`")));
@@ -221,41 +233,6 @@ impl Handle {
             .map_err(|failure| RequestError::Refused { why: failure.summary, hint: failure.hint })
     }
 
-    /// What a restore did so far, step by step.
-    ///
-    /// # Errors
-    /// Its record cannot be read.
-    pub async fn restore_record(&self, run: RunId) -> Result<Option<Record>, RequestError> {
-        let core = Arc::clone(&self.core);
-        tokio::task::spawn_blocking(move || restore::record(&core, run))
-            .await
-            .map_err(|error| RequestError::Failed(error.to_string()))?
-            .map_err(|error| RequestError::Failed(error.to_string()))
-    }
-
-    /// The newest restore of an archive that this instance remembers.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub async fn last_restore(&self, archive: ArchiveId) -> Result<Option<Run>, RequestError> {
-        let of =
-            |run: &Run| matches!(&run.work, Work::Restore { archive: id, .. } if *id == archive);
-        let mut filter =
-            RunFilter { kind: Some("restore".to_owned()), limit: 100, ..RunFilter::default() };
-        loop {
-            let runs = self.runs(filter.clone()).await?;
-            let last = runs.last().map(|run| run.id);
-            let is_all = runs.len() < filter.limit;
-            if let Some(run) = runs.into_iter().find(of) {
-                return Ok(Some(run));
-            }
-            if is_all {
-                return Ok(None);
-            }
-            filter.before = last;
-        }
-    }
-
     /// Queues the deletion of one copy (to the trash).
     ///
     /// # Errors
@@ -341,52 +318,28 @@ impl Handle {
         self.ask(|reply| Request::Reload(Some(reply))).await
     }
 
+    /// Tells in every view where the API is served.
+    pub fn set_listening(&self, listening: Listening) {
+        self.core.listening.store(Arc::new(listening));
+        self.core.tell(Event::View);
+    }
+
+    /// Returns when there is a view that shows everything that is so by now.
+    pub(super) async fn looked(&self) {
+        // An engine that is stopping shows nothing more.
+        let _ = self.ask(Request::Look).await;
+    }
+
     /// When the loop last moved: one that hangs does not move any more.
     #[must_use]
     pub fn last_beat(&self) -> Instant {
         self.core.last_beat()
     }
 
-    /// Runs, newest first.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>, RequestError> {
-        let RunFilter { job, status, kind, before, limit } = filter;
-        let filter = state::RunFilter { job, kind, status };
-        self.read(move |core| core.state.runs(&filter, before, limit)).await
-    }
-
-    /// One run.
-    ///
-    /// # Errors
-    /// No such run.
-    pub async fn run(&self, id: RunId) -> Result<Run, RequestError> {
-        self.read(move |core| core.state.run(id))
-            .await?
-            .ok_or_else(|| RequestError::NotFound(format!("there is no run {id}")))
-    }
-
-    /// A run's log so far.
-    ///
-    /// # Errors
-    /// No such run.
-    pub async fn log(&self, id: RunId) -> Result<String, RequestError> {
-        self.run(id).await?;
-        self.read(move |core| core.state.log(id)).await
-    }
-
-    /// How far a running run is.
-    #[must_use]
-    pub fn progress(&self, run: RunId) -> Option<Snapshot> {
-        let running = self.core.running();
-        running.values().find(|r| r.run.id == run).map(|r| r.progress.snapshot())
-    }
-
     /// Opens a copy for reading.
     ///
     /// # Errors
-    /// No such archive, or it cannot be opened.
+    /// No such archive, its location or its file is not there, or it cannot be opened.
     pub async fn open_archive(&self, key: &ArchiveKey) -> Result<std::fs::File, RequestError> {
         let core = Arc::clone(&self.core);
         let key = key.clone();
@@ -398,7 +351,17 @@ impl Handle {
             let store = core
                 .store(&key.location)
                 .ok_or_else(|| not_found(format!("there is no location `{}`", key.location)))?;
-            store.open(&archive).map_err(|error| RequestError::Failed(context::with_causes(&error)))
+            store.open(&archive).map_err(|error| match error {
+                // Why stands with the location: whoever downloads need not know this host's paths.
+                LocationError::Unavailable { location, .. } => {
+                    RequestError::Unavailable(format!("location `{location}` is not available"))
+                }
+                LocationError::Gone { .. } => not_found(format!(
+                    "the file of `{}` is not at `{}` any more",
+                    archive.name, key.location
+                )),
+                error => RequestError::Failed(context::with_causes(&error)),
+            })
         })
         .await
         .map_err(|error| RequestError::Failed(error.to_string()))?
@@ -417,11 +380,40 @@ impl Handle {
         self.core.events.subscribe()
     }
 
-    /// Ends the loop: what runs is interrupted, what is queued stays queued.
+    /// Sends a test to one notification target, or to all of them.
+    ///
+    /// # Errors
+    /// There is no such target, or none at all. One that cannot be reached is no error.
+    pub async fn test_notices(
+        &self,
+        only: Option<&ObjectName>,
+    ) -> Result<Vec<TestedNotice>, RequestError> {
+        notices::test(&self.core, only).await
+    }
+
+    /// Ends the loop: what runs is interrupted, what is queued stays queued. `larder apply` tells
+    /// before that what there is to tell, for a minute at most.
     pub async fn shutdown(&self) {
+        if self.core.options.autonomy == Autonomy::Apply {
+            let core = Arc::clone(&self.core);
+            // Whoever reads the log of a run that failed reads why; this only tells about it.
+            let _ = tokio::task::spawn_blocking(move || notices::decide_at_end(&core)).await;
+            notices::flush(&self.core).await;
+        }
         self.core.stop.request(Stopped::Shutdown);
+        self.ended().await;
+    }
+
+    /// Waits until the loop has ended: nothing happens any more.
+    pub async fn ended(&self) {
         let mut ended = self.ended.clone();
         // An error means that the loop is gone already.
         let _ = ended.wait_for(|ended| *ended).await;
+    }
+
+    /// What became of the runs of this process.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.core.tally()
     }
 }

@@ -14,7 +14,10 @@ use crate::state::StateError;
 use crate::status;
 
 use super::core::Core;
-use super::{Autonomy, Event, View, clock, observe, record, recovery, start, stock, uncovered};
+use super::{
+    Autonomy, Event, View, clock, notices, observe, receive, record, recovery, start, stock,
+    uncovered,
+};
 
 /// How old a view gets although nothing happens.
 const LOOK_ANEW: Duration = Duration::from_mins(10);
@@ -38,6 +41,7 @@ pub(crate) fn look_if_needed(
     let now = core.now();
     record::catch_up(core)?;
     let frozen = clock.check(&core.state, now)?;
+    receive::expire(core, now);
     let taken = if core.running().is_empty() {
         start::prune_where_due(core)?;
         let taken = stock::take_where_due(core);
@@ -85,9 +89,9 @@ pub(crate) fn look(core: &Arc<Core>, now: Timestamp) -> Result<Option<Timestamp>
         plan = reconcile::plan(&desired, &observed, &zoned);
     }
     start::note_looked(core, now)?;
-    let wake_at = plan.wake_at;
-    publish_view(core, &zoned, desired, observed, plan);
-    Ok(wake_at)
+    let planned = plan.wake_at;
+    let wake_at = publish_view(core, &zoned, desired, observed, plan);
+    Ok([planned, wake_at].into_iter().flatten().min())
 }
 
 /// Queues the plan's actions, all of them with what they mean for their jobs, or none. Returns
@@ -215,14 +219,19 @@ fn was(desired: &Desired, earlier: &Series, today: &Series) -> bool {
         && (earlier.job == today.job || formerly.contains(&earlier.job))
 }
 
+/// Tells people what is due, and shows everything. Returns when to look again to tell more.
 fn publish_view(
     core: &Core,
     now: &jiff::Zoned,
     desired: Arc<Desired>,
     observed: Observed,
     plan: Plan,
-) {
+) -> Option<Timestamp> {
     let verdicts = status::judge_with(&desired, &observed, &plan);
+    let found =
+        notices::Found { desired: &desired, observed: &observed, plan: &plan, verdicts: &verdicts };
+    let wake_at = notices::decide(core, &found);
+    let targets = notices::targets(core, &desired);
     core.view.store(Arc::new(View {
         at: now.clone(),
         started_at: core.started_at,
@@ -232,8 +241,11 @@ fn publish_view(
         plan: Arc::new(plan),
         verdicts: Arc::new(verdicts),
         uncovered: uncovered::line(core),
+        listening: Arc::clone(&core.listening),
+        notices: Arc::new(targets),
     }));
     core.tell(Event::View);
+    wake_at
 }
 
 /// Shows that looking failed: the last view, with what is wrong at the top of its notes.

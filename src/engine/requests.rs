@@ -31,6 +31,9 @@ pub(crate) enum Request {
     EndRecovery(Reply<bool>),
     /// Cancel a run.
     Cancel(RunId, Reply<()>),
+    /// Look anew, since something changed that the loop does not know of; the answer comes when the
+    /// view of it is there.
+    Look(Reply<()>),
     /// Read the configuration again; the answer comes when the first view of it is there.
     Reload(Option<Reply<()>>),
 }

@@ -24,6 +24,8 @@ use super::catalogue::Catalogue;
 use super::context::with_causes;
 use super::core::{Core, stored_after_pending};
 use super::members::Listings;
+use super::notices::Notices;
+use super::receive::{self, Uploads};
 use super::requests::Request;
 use super::uncovered::Uncovered;
 use super::{Autonomy, Options, StartError, View, drill, members, record, recovery, wanted};
@@ -63,12 +65,14 @@ pub(crate) fn start(
     let known = state.members().map_err(state_error)?;
     let wanted = wanted::read(&options.config_dir, &state, &known, None)?;
     let catalogue = Catalogue::new(state.archives().map_err(state_error)?);
+    let notices = Notices::load(&state, now).map_err(state_error)?;
     let (events, _) = broadcast::channel(EVENTS);
     let (settled, _) = watch::channel(false);
     let view = first_view(&wanted, now);
     let core = Arc::new(Core {
         awake_since: awake_since(&options, &state, now).map_err(state_error)?,
         after_pending: Mutex::new(stored_after_pending(&state).map_err(state_error)?),
+        uploads: Uploads::new(&state).map_err(state_error)?,
         options,
         started_at: now,
         state,
@@ -77,7 +81,9 @@ pub(crate) fn start(
         listings: Mutex::new(Listings::new(known)),
         lister: Arc::new(members::ask_the_host),
         uncovered: Mutex::new(Uncovered::new()),
+        notices,
         stores: RwLock::default(),
+        listening: Arc::clone(&view.listening),
         view: ArcSwap::from_pointee(view),
         events,
         requests,
@@ -95,10 +101,12 @@ pub(crate) fn start(
         seen: std::sync::Mutex::default(),
         half_read: std::sync::Mutex::default(),
         applied: OnceLock::new(),
+        tally: Mutex::default(),
         beat: Mutex::new(Instant::now()),
     });
     interrupt_what_ran(&core, now).map_err(state_error)?;
     open_locations(&core, None);
+    receive::settle(&core);
     drill::sweep(core.state.dir(), &core.desired());
     Ok(core)
 }
@@ -168,6 +176,8 @@ fn first_view(wanted: &wanted::Wanted, now: Timestamp) -> View {
         }),
         verdicts: Arc::default(),
         uncovered: None,
+        listening: Arc::default(),
+        notices: Arc::default(),
         at,
     }
 }
@@ -216,7 +226,9 @@ pub(crate) fn open_locations(core: &Arc<Core>, before: Option<&Desired>) {
         let recorded = markers.get(&location.name).cloned();
         let is_same = before.is_some_and(|before| {
             before.locations.get(&location.name).is_some_and(|known| {
-                known.path == location.path && known.require_mount == location.require_mount
+                known.path == location.path
+                    && known.require_mount == location.require_mount
+                    && known.owner == location.owner
             })
         });
         if let Some(folder) = open.get(&location.name).filter(|_| is_same && recorded.is_some()) {
@@ -224,7 +236,10 @@ pub(crate) fn open_locations(core: &Arc<Core>, before: Option<&Desired>) {
             continue;
         }
         let folder = Arc::new(Folder::open(location, recorded.as_deref()));
-        if let Err(error) = folder.ensure() {
+        let is_awaited = folder.awaits_its_first_upload();
+        if let Err(error) = folder.ensure()
+            && !is_awaited
+        {
             tracing::warn!(location = %location.name, error = %with_causes(&error), "location is not available");
         }
         ensure(core, &location.name, &folder);

@@ -12,7 +12,7 @@ use std::sync::PoisonError;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::location::folder::Folder;
-use crate::location::{ArchiveStore, LocationError};
+use crate::location::{ArchiveStore, LocationError, Writer};
 use crate::model::archive::{Archive, Condition, How, Series};
 use crate::model::name::PlaceName;
 use crate::model::observed::LocationState;
@@ -99,10 +99,14 @@ fn take(
     store: &Folder,
     told: &mut Vec<String>,
 ) -> Result<(), StockError> {
+    // What a peer sends comes whole before this look, or after it.
+    let _still = core.uploads.hold_still();
     replay_tombstones(core, name, store)?;
-    let mut keep: Vec<_> = core.running().values().map(|running| running.run.id).collect();
-    keep.extend(core.given_up().keys());
-    for swept in store.sweep(&keep)? {
+    let mut runs: Vec<_> = core.running().values().map(|running| running.run.id).collect();
+    runs.extend(core.given_up().keys());
+    let mut keep = core.uploads.writers(name);
+    keep.extend(runs.into_iter().map(Writer::Run));
+    for swept in store.sweep_all_but(&keep)? {
         tracing::info!(location = %name, file = %swept, "swept what an interrupted run left");
     }
     // Before the scan: what a run that was given up publishes meanwhile is not lost.

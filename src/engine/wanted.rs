@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::config::{self, LastGood, Severity};
 use crate::model::desired::{Desired, SecretRef};
 use crate::model::job::{CatchUp, Job};
@@ -133,12 +135,19 @@ pub(crate) fn read(
         hash,
         applied: declared.hash.clone(),
         generation,
+        applied_at: applied_at(&declared, before),
         commit: config::commit_of(dir),
         diagnostics: parsed.diagnostics,
         stale: outdated,
     };
     let desired = Arc::new(members::in_force(&declared, members));
     Ok(Wanted { declared, desired, report: Arc::new(report), control_socket })
+}
+
+/// Since when this configuration is in force.
+fn applied_at(declared: &Desired, before: Option<&Wanted>) -> Timestamp {
+    let same = before.filter(|before| before.declared.hash == declared.hash);
+    same.map_or_else(Timestamp::now, |before| before.report.applied_at)
 }
 
 /// What was last good of this directory, of what the state keeps: the directory stands before it.

@@ -12,7 +12,8 @@ use rustix::io::Errno;
 
 use super::names::{self, Files};
 use super::{
-    ArchiveStore, Incoming, LocationError, Scan, marker, publish, scan, sidecar, sweep, trash,
+    ArchiveStore, Incoming, LocationError, Scan, Writer, marker, publish, scan, sidecar, sweep,
+    trash,
 };
 use crate::durable::{self, Access};
 use crate::model::archive::{Archive, Condition};
@@ -27,6 +28,8 @@ pub(super) const INCOMING: &str = ".incoming";
 pub(super) const TRASH: &str = ".larder-trash";
 /// The most archives of one label and day.
 const NUMBERS: u32 = 9999;
+/// Why the name space of a peer is not there before the peer used it.
+const NOTHING_SENT: &str = "its peer has not sent anything yet";
 /// The group that YunoHost's administrators are in.
 const ADMINS: &str = "admins";
 
@@ -36,6 +39,8 @@ pub struct Folder {
     pub(super) name: PlaceName,
     pub(super) path: PathBuf,
     require_mount: bool,
+    /// Whether it is the name space of a peer: made by its first upload, and not before.
+    pub(super) is_name_space: bool,
     access: Access,
     marker: Mutex<Option<String>>,
     suspect: Mutex<Option<String>>,
@@ -50,6 +55,7 @@ impl Folder {
             name: location.name.clone(),
             path: location.path.clone(),
             require_mount: location.require_mount,
+            is_name_space: location.owner.is_some(),
             access: access(),
             marker: Mutex::new(recorded_marker.map(ToOwned::to_owned)),
             suspect: Mutex::default(),
@@ -57,7 +63,8 @@ impl Folder {
     }
 
     /// Makes sure that the location is there, and returns its marker's id, to be recorded. The
-    /// directory is made and marked only when no marker was ever recorded.
+    /// directory is made and marked only when no marker was ever recorded, and that of a peer's
+    /// name space by [`begin_name_space`](Self::begin_name_space) alone.
     ///
     /// # Errors
     /// `Unavailable` when the recorded one is not there; I/O when it cannot be made.
@@ -65,13 +72,19 @@ impl Folder {
         if let Some(id) = self.recorded() {
             return self.require().map(|()| id);
         }
+        if self.is_name_space {
+            let found = self.io("look at", &self.path, marker::read(&self.path))?;
+            let id = found.ok_or_else(|| self.unavailable(NOTHING_SENT.to_owned()))?;
+            self.remember(&id);
+            return Ok(id);
+        }
         let on_mount = marker::is_on_a_mount(&self.path);
         if self.require_mount && !self.io("look at", &self.path, on_mount)? {
             return Err(self.unavailable("nothing is mounted there".to_owned()));
         }
         self.io("make the folder", &self.path, marker::make_dirs(&self.path))?;
         let id = self.io("mark the folder", &self.path, marker::place(&self.path))?;
-        *lock(&self.marker) = Some(id.clone());
+        self.remember(&id);
         Ok(id)
     }
 
@@ -87,7 +100,12 @@ impl Folder {
         Files::of(archive, &dir).tar
     }
 
-    fn recorded(&self) -> Option<String> {
+    /// From now on this marker counts.
+    pub(super) fn remember(&self, marker: &str) {
+        *lock(&self.marker) = Some(marker.to_owned());
+    }
+
+    pub(super) fn recorded(&self) -> Option<String> {
         lock(&self.marker).clone()
     }
 
@@ -136,8 +154,8 @@ impl Folder {
         self.io("make the directory", dir, marker::make_dirs(dir))
     }
 
-    fn part(&self, run: RunId) -> PathBuf {
-        self.incoming_dir().join(format!("{run}.tar.part"))
+    pub(super) fn part(&self, writer: Writer) -> PathBuf {
+        self.incoming_dir().join(format!("{writer}.tar.part"))
     }
 
     fn free(&self) -> u64 {
@@ -168,9 +186,10 @@ impl ArchiveStore for Folder {
     fn begin(&self, run: RunId) -> Result<Incoming, LocationError> {
         self.require()?;
         self.hidden_dir(&self.incoming_dir())?;
-        let path = self.part(run);
+        let writer = Writer::Run(run);
+        let path = self.part(writer);
         match durable::create_new(&path, 0o600) {
-            Ok(file) => Ok(Incoming { run, file, path }),
+            Ok(file) => Ok(Incoming { writer, file, path }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(LocationError::Exists { path })
             }
@@ -180,7 +199,7 @@ impl ArchiveStore for Folder {
 
     fn discard(&self, run: RunId) -> Result<(), LocationError> {
         self.require()?;
-        self.remove_if_there(&self.part(run)).map(drop)
+        self.remove_if_there(&self.part(Writer::Run(run))).map(drop)
     }
 
     fn free_name(
@@ -274,7 +293,8 @@ impl ArchiveStore for Folder {
 
     fn sweep(&self, keep: &[RunId]) -> Result<Vec<String>, LocationError> {
         self.require()?;
-        sweep::sweep(self, keep)
+        let keep: Vec<Writer> = keep.iter().copied().map(Writer::Run).collect();
+        sweep::sweep(self, &keep)
     }
 
     fn probe_write(&self) -> Result<(), LocationError> {

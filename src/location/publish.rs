@@ -15,16 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
 use super::names::{self, Files};
-use super::{ArchiveStore, Incoming, LocationError, sidecar};
+use super::{ArchiveStore, Incoming, LocationError, Writer, sidecar};
 use crate::durable;
 use crate::model::archive::{Archive, ArchiveId};
 use crate::model::name::ArchiveName;
-use crate::model::run::RunId;
 
-/// What stands behind the run in an intent's file name.
+/// What stands behind the writer in an intent's file name.
 pub(super) const INTENT: &str = ".intent.json";
 
-/// Which names a run is about to take.
+/// Which names somebody is about to take.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Intent {
     pub(super) id: uuid::Uuid,
@@ -40,12 +39,16 @@ pub(super) fn publish(
     info_json: &[u8],
 ) -> Result<(), LocationError> {
     folder.require()?;
-    let intent = intent_path(folder, incoming.run);
+    let intent = intent_path(folder, incoming.writer);
     let result = write_down(folder, incoming, archive, info_json, &intent)
         .and_then(|()| take_names(folder, incoming, archive, info_json));
     if let Err(error) = result {
         // The first error is the one to tell; what cannot be removed now is swept later.
-        let _ = folder.discard(incoming.run);
+        match incoming.writer {
+            Writer::Run(run) => drop(folder.discard(run)),
+            // It came over a network, and can be published later as it is.
+            Writer::Upload(_) => {}
+        }
         let _ = folder.remove_if_there(&intent);
         return Err(error);
     }
@@ -117,7 +120,7 @@ fn take_names(
     let result = descriptions
         .into_iter()
         .try_for_each(|(path, bytes)| {
-            place(folder, incoming.run, path, bytes, left_over)
+            place(folder, incoming.writer, path, bytes, left_over)
                 .map_err(|error| folder.name_error(error, path, &archive.name))?;
             taken.push(path);
             Ok(())
@@ -142,7 +145,7 @@ fn take_names(
 /// archive left (`left_over`) is replaced.
 fn place(
     folder: &Folder,
-    run: RunId,
+    writer: Writer,
     path: &Path,
     bytes: &[u8],
     left_over: bool,
@@ -150,7 +153,8 @@ fn place(
     if left_over {
         return durable::write_atomic(path, bytes, folder.access());
     }
-    let temporary = folder.incoming_dir().join(format!("{run}.description{}", durable::TEMPORARY));
+    let temporary =
+        folder.incoming_dir().join(format!("{writer}.description{}", durable::TEMPORARY));
     let result = durable::write_new(&temporary, bytes, folder.access())
         .and_then(|()| durable::publish_new(&temporary, path));
     if result.is_err() && temporary.exists() {
@@ -183,8 +187,8 @@ pub(super) fn adopt(folder: &Folder, archive: &Archive) -> Result<(), LocationEr
     folder.sync(&folder.path)
 }
 
-fn intent_path(folder: &Folder, run: RunId) -> PathBuf {
-    folder.incoming_dir().join(format!("{run}{INTENT}"))
+pub(super) fn intent_path(folder: &Folder, writer: Writer) -> PathBuf {
+    folder.incoming_dir().join(format!("{writer}{INTENT}"))
 }
 
 /// Removes the descriptions of an archive that was announced and never got its name. Says

@@ -8,12 +8,11 @@ use std::path::Path;
 
 use super::folder::Folder;
 use super::names::{self, Files, Kind};
-use super::{ArchiveStore, LocationError, publish, scan, trash};
+use super::{ArchiveStore, LocationError, Writer, publish, scan, trash};
 use crate::durable;
 use crate::model::archive::Archive;
-use crate::model::run::RunId;
 
-pub(super) fn sweep(folder: &Folder, keep: &[RunId]) -> Result<Vec<String>, LocationError> {
+pub(super) fn sweep(folder: &Folder, keep: &[Writer]) -> Result<Vec<String>, LocationError> {
     let mut done = Vec::new();
     sweep_incoming(folder, keep, &mut done)?;
     repair_trash(folder, &mut done)?;
@@ -30,14 +29,14 @@ pub(super) fn sweep(folder: &Folder, keep: &[RunId]) -> Result<Vec<String>, Loca
 
 fn sweep_incoming(
     folder: &Folder,
-    keep: &[RunId],
+    keep: &[Writer],
     done: &mut Vec<String>,
 ) -> Result<(), LocationError> {
     let dir = folder.incoming_dir();
     let mut names = file_names(folder, &dir)?;
     names.retain(|name| {
-        let run = name.split('.').next().and_then(|run| run.parse().ok()).map(RunId);
-        run.is_none_or(|run| !keep.contains(&run))
+        let writer = name.split('.').next().and_then(|writer| writer.parse().ok());
+        writer.is_none_or(|writer| !keep.contains(&writer))
     });
     // Intents first: while one is there, the descriptions that it names can be told from history.
     names.sort_by_key(|name| !name.ends_with(publish::INTENT));

@@ -201,6 +201,14 @@ impl Desired {
         declared
     }
 
+    /// The name space of a peer that may store archives here: a location of its own, below the one
+    /// that its `accept` names.
+    #[must_use]
+    pub fn name_space(&self, peer: &PlaceName) -> Option<PlaceName> {
+        let accept = self.peers.get(peer)?.accept.as_ref()?;
+        Some(PlaceName::name_space(&accept.location, peer))
+    }
+
     /// The series of a job with `*`, as far as they are known.
     pub fn series_of<'a>(&'a self, template: &'a JobName) -> impl Iterator<Item = &'a Job> {
         self.jobs

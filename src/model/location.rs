@@ -58,6 +58,8 @@ pub struct Location {
     pub identity: Option<SecretRef>,
     /// How long deleted archives can be taken back.
     pub trash: SignedDuration,
+    /// The peer whose name space this is; its archives alone rest here.
+    pub owner: Option<PlaceName>,
     /// Where it is written.
     pub place: Place,
 }

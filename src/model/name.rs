@@ -104,9 +104,6 @@ name_type!(
     /// The name of an instance: signs its archives.
     InstanceName, 32);
 name_type!(
-    /// The name of a location or of a peer. Both share one name space, since `send_to` names either.
-    PlaceName, 50);
-name_type!(
     /// The name of a retention policy, a token or a notification target.
     ObjectName, 50);
 name_type!(
@@ -116,6 +113,62 @@ name_type!(
     /// The name of an archive: `INSTANCE_LABEL_YYYYMMDD[-N]`, without `.tar`.
     /// **Never parsed back into parts**: which job it belongs to stands in its metadata.
     ArchiveName, ARCHIVE_NAME_MAX);
+
+/// The name of a location or of a peer (both share one name space, since `send_to` names either), or
+/// of the name space of a peer in a location: `received/tom`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlaceName(String);
+
+impl PlaceName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name space of a peer in a location: `received/tom`.
+    #[must_use]
+    pub fn name_space(location: &Self, peer: &Self) -> Self {
+        Self(format!("{location}/{peer}"))
+    }
+
+    /// Whether it is the name space of a peer.
+    #[must_use]
+    pub fn is_name_space(&self) -> bool {
+        self.0.contains('/')
+    }
+
+    /// The location that the name space of a peer is in: `received` of `received/tom`.
+    #[must_use]
+    pub fn above(&self) -> Option<Self> {
+        let (location, _) = self.0.split_once('/')?;
+        Some(Self(location.to_owned()))
+    }
+}
+
+impl FromStr for PlaceName {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (location, peer) = text.split_once('/').map_or((text, None), |(l, p)| (l, Some(p)));
+        check_word(location, 50)?;
+        if let Some(peer) = peer {
+            check_word(peer, 50)?;
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for PlaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl AsRef<str> for PlaceName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
 
 /// The name of a job, or of one series of a job that expands: `apps/nextcloud`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -86,6 +86,10 @@ pub enum Work {
 }
 
 impl Work {
+    /// All words for kinds.
+    pub const WORDS: [&str; 8] =
+        ["backup", "expire", "empty-trash", "verify", "send", "adopt", "restore", "drill"];
+
     /// The word for its kind.
     #[must_use]
     pub fn word(&self) -> &'static str {

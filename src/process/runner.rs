@@ -40,6 +40,15 @@ impl Runner {
         if is_service && has_systemd && is_root { Self::SystemdRun } else { Self::Direct }
     }
 
+    /// The words that run a program there, for those who feed its input ([`Pipe`](super::Pipe)).
+    #[must_use]
+    pub(crate) fn words(self, argv: &[String], timeout: Duration) -> Vec<String> {
+        match self {
+            Runner::Direct => argv.to_vec(),
+            Runner::SystemdRun => unit_argv(&unit_name(), argv, &[], timeout),
+        }
+    }
+
     /// Runs a command to its end: see [`run`](super::run). In a unit of its own it gets the
     /// environment of a system service and `env`.
     ///

@@ -52,6 +52,9 @@ fn every_file_has_the_envelope_and_anybody_may_read_it() {
         assert_eq!(json["instance"], "jerry", "{name}");
         assert_eq!(json["schema"], 1, "{name}");
         assert!(json[name].is_array(), "{name}");
+        let validator = jsonschema::validator_for(&schemas()[name]).unwrap();
+        let mistakes: Vec<_> = validator.iter_errors(&json).map(|e| e.to_string()).collect();
+        assert_eq!(mistakes, [""; 0], "{name}");
     }
 }
 

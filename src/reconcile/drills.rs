@@ -164,7 +164,7 @@ fn by_time(
     job: &Job,
     facts: &DrillFacts,
 ) -> Result<(Cause, String), Option<Timestamp>> {
-    let place = format!("{}:{}", job.place.file, job.place.line);
+    let place = job.place.line();
     let mut next = None;
     if let Some(drill) = &job.drill {
         let since = facts.known_since.unwrap_or(situation.moment);

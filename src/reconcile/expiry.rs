@@ -61,7 +61,7 @@ impl SeriesPass {
     pub fn policy(&self) -> Option<Policy> {
         match &self.ruling {
             Ruling::Policy(policy) => Some(*policy),
-            Ruling::Ended | Ruling::Orphaned(_) => None,
+            Ruling::Ended | Ruling::Received | Ruling::Orphaned(_) => None,
         }
     }
 
@@ -70,7 +70,7 @@ impl SeriesPass {
     pub fn orphaned(&self) -> Option<&str> {
         match &self.ruling {
             Ruling::Orphaned(reason) => Some(reason),
-            Ruling::Policy(_) | Ruling::Ended => None,
+            Ruling::Policy(_) | Ruling::Ended | Ruling::Received => None,
         }
     }
 }
@@ -228,8 +228,10 @@ struct Sitting<'a> {
 impl Sitting<'_> {
     /// Why no pass runs, if none does.
     fn rests(&self, observed: &Observed, open: &OpenExpiries<'_>) -> Option<String> {
-        if let Ruling::Orphaned(reason) = &self.group.ruling {
-            return Some(format!("orphaned: {reason}"));
+        match &self.group.ruling {
+            Ruling::Orphaned(reason) => return Some(format!("orphaned: {reason}")),
+            Ruling::Received => return Some("what a peer sent stays".to_owned()),
+            Ruling::Policy(_) | Ruling::Ended => {}
         }
         if let Some(freeze) = observed.freezes.first() {
             let (Freeze::Clock(reason) | Freeze::JobsVanished(reason) | Freeze::Recovery(reason)) =

@@ -20,6 +20,10 @@ pub(super) fn part(situation: &Situation) -> Part {
     let problem = |text| Note { weight: Weight::Problem, job: None, text };
     part.notes.extend(situation.observed.freezes.iter().map(|freeze| problem(frozen(freeze))));
     for (name, location) in &situation.desired.locations {
+        // Where the location is gone, so are the name spaces in it: that is told once.
+        if name.above().is_some_and(|above| !situation.is_available(&above)) {
+            continue;
+        }
         let text = match situation.observed.locations.get(name) {
             None | Some(LocationState::Available { .. }) => continue,
             Some(LocationState::Unavailable(reason)) => {

@@ -83,6 +83,7 @@ impl World {
             offsite: false,
             identity: None,
             trash: SignedDuration::from_hours(24),
+            owner: None,
             place: Place::default(),
         };
         change(&mut location);

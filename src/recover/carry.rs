@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::bring_home;
 use super::orders::Item;
+use crate::causes::with_causes;
 use crate::model::name::JobName;
 use crate::model::restore::Part;
 use crate::progress::Progress;
@@ -165,7 +166,7 @@ fn staged(
     };
     if let Some(home) = one.item.home.as_deref().filter(|_| stage.contains(&Part::Files)) {
         restore.archive = bring_home(one.item.copy, home, identity, stop)
-            .map_err(|error| (causes(&error), error.hint()))?;
+            .map_err(|error| (with_causes(&error), error.hint()))?;
         restore.identity = None;
     }
     Ok(order(&restore, work_dir, number))
@@ -174,19 +175,4 @@ fn staged(
 fn order(restore: &Restore, work_dir: &Path, run: u64) -> Order {
     let work_dir = PathBuf::from(work_dir);
     Order { run, work_dir, timeout: TIMEOUT, task: Task::Restore(Box::new(restore.clone())) }
-}
-
-/// An error with its causes, on one line.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

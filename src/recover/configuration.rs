@@ -5,11 +5,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::carry::causes;
 use super::look::{Copy, Found};
 use super::tables::from_tables;
 use super::{RecoverError, io};
 use crate::archive;
+use crate::causes::with_causes;
 use crate::config::{self, Parsed};
 use crate::progress::Progress;
 use crate::restore::files::{self, Extraction, Owners};
@@ -199,7 +199,7 @@ fn extract(
         Err(files::FilesError::Stopped(stopped)) => Err(stopped.into()),
         Err(error) => {
             let hint = error.hint().unwrap_or("use another archive").to_owned();
-            Err(failed(causes(&error), &hint))
+            Err(failed(with_causes(&error), &hint))
         }
     }
 }

@@ -125,6 +125,7 @@ fn location(path: &Path) -> Location {
         offsite: false,
         identity: None,
         trash: jiff::SignedDuration::ZERO,
+        owner: None,
         place: Place::built_in(),
     }
 }

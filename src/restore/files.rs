@@ -34,6 +34,7 @@ mod spool;
 mod journal;
 mod aside;
 mod writer;
+mod finish;
 mod objects;
 mod undo;
 

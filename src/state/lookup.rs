@@ -11,14 +11,15 @@ use super::stored::facts::{
     StoredConfig, StoredFreeze, StoredJobFacts, StoredListing, StoredNotBefore, StoredSeriesFacts,
     StoredTombstone,
 };
-use super::stored::{StoredRun, archive::StoredArchive};
+use super::stored::upload::StoredUpload;
+use super::stored::{StoredRun, Text, archive::StoredArchive};
 use super::tables::{
-    APPROVALS, ARCHIVES, CopyKey, DRILLS, FREEZES, JOBS, LISTINGS, MARKERS, NOT_BEFORE, RUNS,
-    SERIES, TOMBSTONES, VALUES, all, decode,
+    APPROVALS, ARCHIVES, CHUNKS, CopyKey, DRILLS, FREEZES, JOBS, LISTINGS, MARKERS, NOT_BEFORE,
+    RUNS, SERIES, TOMBSTONES, UPLOADS, VALUES, all, decode,
 };
 use super::transaction::value;
 use super::{ConfigRecord, State, StateError, Tombstone};
-use crate::model::archive::{Archive, ArchiveId, Series};
+use crate::model::archive::{Archive, ArchiveId, Series, Sha256};
 use crate::model::members::Members;
 use crate::model::name::{JobName, PlaceName};
 use crate::model::observed::{DrillFacts, Freeze, JobFacts, SeriesFacts};
@@ -67,6 +68,8 @@ pub(super) fn read_everything_small(database: &Database) -> Result<(), StateErro
     let _: Vec<StoredFreeze> = all("freezes", &txn.open_table(FREEZES)?)?;
     let _: Vec<StoredListing> = all("listings", &txn.open_table(LISTINGS)?)?;
     let _: Vec<String> = all("markers", &txn.open_table(MARKERS)?)?;
+    let _: Vec<StoredUpload> = all("uploads", &txn.open_table(UPLOADS)?)?;
+    let _: Vec<Text<Sha256>> = all("upload-chunks", &txn.open_table(CHUNKS)?)?;
     Ok(())
 }
 

@@ -23,6 +23,7 @@ use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
 pub(super) mod archive;
 pub(super) mod drill;
 pub(super) mod facts;
+pub(super) mod upload;
 
 /// A value that is stored as the text it prints, and checked by its own parser when it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,6 +48,11 @@ pub(super) const NOT_BEFORE: TableDefinition<CopyKey, &[u8]> = TableDefinition::
 pub(super) const FREEZES: TableDefinition<&str, &[u8]> = TableDefinition::new("freezes");
 /// What jobs with `*` stand for, by the job's name.
 pub(super) const LISTINGS: TableDefinition<&str, &[u8]> = TableDefinition::new("listings");
+/// Uploads by their number.
+pub(super) const UPLOADS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("uploads");
+/// The hash of each chunk that was received, by its upload and its place there.
+pub(super) const CHUNKS: TableDefinition<(&[u8; 16], u32), &[u8]> =
+    TableDefinition::new("upload-chunks");
 /// Small things.
 pub(super) const VALUES: TableDefinition<&str, &[u8]> = TableDefinition::new("values");
 
@@ -83,12 +88,14 @@ pub(super) fn ensure(txn: &WriteTransaction) -> Result<(), TableError> {
     txn.open_table(NOT_BEFORE)?;
     txn.open_table(FREEZES)?;
     txn.open_table(LISTINGS)?;
+    txn.open_table(UPLOADS)?;
+    txn.open_table(CHUNKS)?;
     txn.open_table(VALUES)?;
     Ok(())
 }
 
 /// The tables that [`ensure`] makes.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "meta",
     "runs",
     "run-index",
@@ -102,6 +109,8 @@ const NAMES: [&str; 14] = [
     "not-before",
     "freezes",
     "listings",
+    "uploads",
+    "upload-chunks",
     "values",
 ];
 

@@ -33,7 +33,7 @@ pub(super) mod value {
 
 /// Changes that become durable together. Made by [`State::commit`](super::State::commit).
 pub struct Transaction<'a> {
-    txn: &'a WriteTransaction,
+    pub(super) txn: &'a WriteTransaction,
 }
 
 /// The key of a copy in the tables.

@@ -88,7 +88,7 @@ fn the_schema_sees_what_does_not_belong() {
 }
 
 /// Compares a generated file with what is checked in; `LARDER_BLESS=1` writes it instead.
-fn is_fresh(file: &str, text: &str) {
+pub(crate) fn is_fresh(file: &str, text: &str) {
     let path = root().join(file);
     if std::env::var_os("LARDER_BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();

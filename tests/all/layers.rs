@@ -10,7 +10,9 @@ const TABLE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("reconcile", &["model"]),
     ("status", &["model", "reconcile"]),
+    ("notices", &["model", "reconcile", "status"]),
     ("stop", &[]),
+    ("causes", &[]),
     ("progress", &[]),
     ("durable", &[]),
     ("process", &["model", "stop"]),
@@ -23,23 +25,30 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "restore",
         &[
-            "model", "stop", "progress", "process", "secret", "source", "archive", "database",
-            "yunohost", "durable",
+            "causes", "model", "stop", "progress", "process", "secret", "source", "archive",
+            "database", "yunohost", "durable",
         ],
     ),
     ("coverage", &["model", "stop", "database", "source"]),
+    ("delivery", &["causes", "model", "stop", "process", "secret"]),
     (
         "recover",
-        &["model", "stop", "progress", "archive", "location", "config", "restore", "yunohost"],
+        &[
+            "causes", "model", "stop", "progress", "archive", "location", "config", "restore",
+            "yunohost",
+        ],
     ),
     ("config", &["model", "secret", "source", "archive", "database", "yunohost", "stop"]),
     ("state", &["model", "durable"]),
     (
         "engine",
         &[
+            "causes",
             "model",
             "reconcile",
             "status",
+            "notices",
+            "delivery",
             "stop",
             "progress",
             "durable",
@@ -75,6 +84,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "causes",
             "model",
             "reconcile",
             "status",

@@ -4,6 +4,7 @@
 
 mod databases;
 mod disaster;
+mod homecoming;
 
 use std::fs;
 use std::process::Command;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+pub(crate) mod answers;
 pub(crate) mod disk;
 pub(crate) mod sample;
 

@@ -1,17 +1,19 @@
 //! Archives, and the files beside them that are not ours.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::Moment;
+use super::{Moment, words};
 use crate::engine::View;
 use crate::model::archive::{self as model, Condition, How, Outcome};
 use crate::model::location::Codec;
 use crate::model::observed;
 
 /// One copy of an archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Archive {
     /// Its identity, the same in every copy.
+    #[schema(value_type = words::ArchiveId)]
     pub id: String,
     /// Its name, unique at its location.
     pub name: String,
@@ -21,6 +23,7 @@ pub struct Archive {
     pub job: String,
     /// That job's type.
     #[serde(rename = "type")]
+    #[schema(value_type = words::JobType)]
     pub job_type: String,
     /// That job's label.
     pub label: String,
@@ -31,6 +34,7 @@ pub struct Archive {
     /// When reading started.
     pub created_at: Moment,
     /// Its civil day in the instance's zone.
+    #[schema(value_type = words::CivilDay)]
     pub day: String,
     /// Bytes of content.
     pub content_size: u64,
@@ -39,50 +43,64 @@ pub struct Archive {
     /// Bytes of the file.
     pub file_size: u64,
     /// SHA-256 of the plain tar stream, in hex.
+    #[schema(value_type = Option<words::Sha256Hex>, required)]
     pub stream_sha256: Option<String>,
     /// SHA-256 of the file, in hex.
+    #[schema(value_type = Option<words::Sha256Hex>, required)]
     pub sha256: Option<String>,
     /// `none`, `gzip:LEVEL` or `zstd:LEVEL`.
+    #[schema(value_type = words::CodecWord)]
     pub codec: String,
     /// Whether it is encrypted.
     pub encrypted: bool,
     /// age recipients that can open it.
     pub recipients: Vec<String>,
     /// `good`, `partial` or `suspect`.
+    #[schema(value_type = words::ArchiveOutcome)]
     pub outcome: String,
     /// Why it is suspect.
     pub reasons: Vec<String>,
     /// Whether it counts as good.
     pub good: bool,
     /// `scheduled`, `manual`, `received`, `copied` or `adopted`.
+    #[schema(value_type = words::ArchiveHow)]
     pub how: String,
     /// The peer or location that it came from.
+    #[schema(required)]
     pub from: Option<String>,
     /// When it was received or adopted.
+    #[schema(required)]
     pub received_at: Option<Moment>,
     /// Whether somebody pinned it.
     pub pinned: bool,
     /// `present`, `corrupt`, `lost`, `unavailable` or `trashed`.
+    #[schema(value_type = words::Condition)]
     pub condition: String,
     /// When a trashed one is unlinked.
+    #[schema(required)]
     pub trashed_until: Option<Moment>,
     /// When its bytes were last compared with their hash.
+    #[schema(required)]
     pub verified_at: Option<Moment>,
     /// Why a drill could not bring back what it holds.
     #[serde(default)]
+    #[schema(required)]
     pub refuted: Option<String>,
     /// What its members are.
     pub counts: Counts,
     /// A hash of the configuration that it was made with.
+    #[schema(required)]
     pub config_hash: Option<String>,
     /// The git commit of that configuration.
+    #[schema(required)]
     pub config_commit: Option<String>,
     /// What retention says of it, where a policy judges its series.
+    #[schema(required)]
     pub retention: Option<Kept>,
 }
 
 /// How many members of what kind an archive has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Counts {
     /// Regular files, hard links included.
     pub files: u64,
@@ -101,7 +119,7 @@ pub struct Counts {
 }
 
 /// What retention says of an archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Kept {
     /// Whether it stays.
     pub keep: bool,
@@ -109,11 +127,12 @@ pub struct Kept {
     pub reasons: Vec<String>,
     /// The day on which it would leave if every coming run succeeds; only `why` tells it.
     #[serde(default)]
+    #[schema(value_type = Option<words::CivilDay>, required)]
     pub leaves_on: Option<String>,
 }
 
 /// A file that this program did not make: listed, never touched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Foreign {
     /// Always `true`.
     pub foreign: bool,
@@ -126,11 +145,12 @@ pub struct Foreign {
     /// When it was last written.
     pub modified_at: Moment,
     /// Why it counts as foreign.
+    #[schema(required)]
     pub note: Option<String>,
 }
 
 /// An entry of the list of archives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Entry {
     /// One of the catalogue.
@@ -140,9 +160,10 @@ pub enum Entry {
 }
 
 /// An archive that a name could mean.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Candidate {
     /// Its identity.
+    #[schema(value_type = words::ArchiveId)]
     pub id: String,
     /// Its name.
     pub name: String,
@@ -185,10 +206,6 @@ pub(super) fn codec_word(codec: Codec) -> String {
         Codec::Zstd(level) => format!("zstd:{level}"),
     }
 }
-
-/// What a list can be narrowed to.
-pub(in crate::api) const CONDITIONS: [&str; 6] =
-    ["present", "corrupt", "lost", "unavailable", "trashed", "foreign"];
 
 /// The word for a condition.
 pub(in crate::api) fn condition_word(condition: &Condition) -> &'static str {

@@ -2,17 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::Moment;
+use super::{Moment, Notices, words};
 use crate::config;
 use crate::engine::{ConfigReport, View};
 use crate::model::run::RunStatus;
 use crate::reconcile::Weight;
 
 /// `GET /health`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// `ok`, or `degraded` when somebody should look.
+    #[schema(value_type = words::HealthStatus)]
     pub status: String,
     /// The instance's name.
     pub instance: String,
@@ -30,15 +32,21 @@ pub struct Health {
     pub executor: Executor,
     /// Why it is degraded, one line each.
     pub problems: Vec<String>,
+    /// Where the API is served over the network: addresses, and sockets as `unix:PATH`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listening: Vec<String>,
     /// What of this host no job covers, in one line, where the daemon has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncovered: Option<String>,
+    /// Who is told about failures, and how that goes. It never makes the instance `degraded`.
+    #[serde(default)]
+    pub notices: Notices,
     /// The moment of all this.
     pub at: Moment,
 }
 
 /// The configuration in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigHealth {
     /// The directory.
     pub dir: String,
@@ -51,13 +59,14 @@ pub struct ConfigHealth {
     /// A hash of the files as they are now.
     pub hash: String,
     /// The git commit of the directory.
+    #[schema(required)]
     pub commit: Option<String>,
     /// Objects that are in force in an older form.
     pub stale: Vec<String>,
 }
 
 /// What is being done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Executor {
     /// Numbers of the runs under way.
     pub running: Vec<u64>,
@@ -68,7 +77,7 @@ pub struct Executor {
 }
 
 /// `GET /config`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EffectiveConfig {
     /// The configuration in short.
     #[serde(flatten)]
@@ -76,13 +85,23 @@ pub struct EffectiveConfig {
     /// Every mistake and warning in the files as they are now.
     pub diagnostics: Vec<Diagnostic>,
     /// The effective configuration, secrets as references.
+    #[schema(value_type = Object)]
     pub effective: Value,
     /// The same as TOML, with places.
     pub toml: String,
 }
 
+/// What becomes of a text: `POST /config/check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Checked {
+    /// Whether it has no error.
+    pub valid: bool,
+    /// Every mistake and warning, in the order of files and lines.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
 /// A mistake in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Diagnostic {
     /// The file, relative to the directory.
     pub file: String,
@@ -91,10 +110,12 @@ pub struct Diagnostic {
     /// 1-based column, in characters.
     pub column: u32,
     /// `error` or `warning`.
+    #[schema(value_type = words::Severity)]
     pub severity: String,
     /// One line.
     pub message: String,
     /// What to do.
+    #[schema(required)]
     pub hint: Option<String>,
 }
 
@@ -151,14 +172,16 @@ impl Health {
                 blocked: view.plan.blocked.len(),
             },
             problems,
+            listening: view.listening.load().addresses.clone(),
             uncovered: view.uncovered.clone(),
+            notices: Notices::new(view),
             at: Moment::new(view.at.timestamp(), view.at.time_zone()),
         }
     }
 }
 
 /// Everything that somebody should look at and that no job's verdict says.
-fn problems(view: &View) -> Vec<String> {
+pub(super) fn problems(view: &View) -> Vec<String> {
     let mut lines = Vec::new();
     let errors = view.config.diagnostics.iter();
     let errors = errors.filter(|d| d.severity == config::Severity::Error).count();
@@ -188,5 +211,6 @@ fn problems(view: &View) -> Vec<String> {
         lines
             .push(format!("{}: {deletions} for `larder approve {}`", blocked.series, blocked.hash));
     }
+    lines.extend(view.listening.load().problems.iter().cloned());
     lines
 }

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::{Moment, Run};
+use super::{Moment, Run, words};
 use crate::engine::View;
 use crate::model::job::{self as model, JobSource};
 use crate::model::retention::{Mode, Policy};
 use crate::status::{self, JobVerdict};
 
 /// A job as the configuration has it, and how it fares.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Job {
     /// The job's name: it is its identity.
     pub id: String,
@@ -18,22 +19,28 @@ pub struct Job {
     pub name: String,
     /// `custom_dir`, `mysql`, `postgresql`, `ynh_app` or `ynh_system`.
     #[serde(rename = "type")]
+    #[schema(value_type = words::JobType)]
     pub job_type: String,
     /// The job's effective table, secrets as references.
+    #[schema(value_type = Option<Object>, required)]
     pub config: Value,
     /// The schedule as written.
     pub cron_expr: String,
     /// `count`, `daily` or `gfs`.
+    #[schema(value_type = words::RetentionMode)]
     pub retention_mode: String,
     /// The number of `count` and `daily`; `null` for `gfs`.
+    #[schema(required)]
     pub retention_value: Option<u32>,
     /// Whether it runs at all.
     pub enabled: bool,
     /// `ynh_app`: whether large data is left out.
     pub core_only: bool,
     /// When this instance first knew the job.
+    #[schema(required)]
     pub created_at: Option<Moment>,
     /// When its definition last changed, where that is known.
+    #[schema(required)]
     pub updated_at: Option<Moment>,
 
     /// The middle part of its archives' names.
@@ -49,22 +56,28 @@ pub struct Job {
     /// Where it is written: `FILE:LINE:COLUMN`.
     pub place: String,
     /// `present`, or `absent` for a job that was ended.
+    #[schema(value_type = words::JobState)]
     pub state: String,
     /// The first instant strictly after now that its schedule names.
+    #[schema(required)]
     pub next_scheduled: Option<Moment>,
     /// When it will really run: at once when it is overdue.
+    #[schema(required)]
     pub next_run: Option<Moment>,
     /// Its newest backup run.
+    #[schema(required)]
     pub last_run: Option<Run>,
     /// The last drill that came to an end.
     #[serde(default)]
+    #[schema(required)]
     pub last_drill: Option<LastDrill>,
     /// How well it is protected.
+    #[schema(required)]
     pub verdict: Option<Verdict>,
 }
 
 /// A drill that came to an end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LastDrill {
     /// The run.
     pub run_id: u64,
@@ -77,15 +90,17 @@ pub struct LastDrill {
     /// How long it took.
     pub seconds: f64,
     /// `proven`, `failed` or `unable` (it cannot be found out on this host as it is).
+    #[schema(value_type = words::DrillOutcome)]
     pub outcome: String,
     /// What was looked at, or why not.
     pub text: String,
 }
 
 /// A policy in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Retention {
     /// `count`, `daily` or `gfs`.
+    #[schema(value_type = words::RetentionMode)]
     pub mode: String,
     /// The number of `count` and `daily`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,27 +122,33 @@ pub struct Retention {
 }
 
 /// How well a job is protected: an entry of `/status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Verdict {
     /// The job.
     pub job: String,
     /// `protected`, `at_risk` or `unprotected`.
+    #[schema(value_type = words::VerdictWord)]
     pub verdict: String,
     /// Why, one line each.
     pub reasons: Vec<String>,
     /// Whether its newest good archive is older than its goal.
     pub overdue: bool,
     /// The first instant strictly after now that its schedule names.
+    #[schema(required)]
     pub next_scheduled: Option<Moment>,
     /// When it will really run.
+    #[schema(required)]
     pub next_run: Option<Moment>,
     /// When a run last succeeded, or when its newest good archive was made.
+    #[schema(required)]
     pub last_success: Option<Moment>,
     /// When a drill last proved that a restore works.
     #[serde(default)]
+    #[schema(required)]
     pub last_proven: Option<Moment>,
     /// When the next drill is foreseen.
     #[serde(default)]
+    #[schema(required)]
     pub next_drill: Option<Moment>,
     /// Places that hold a good copy which is young enough.
     pub copies: Vec<String>,
@@ -162,7 +183,7 @@ impl From<&Policy> for Retention {
 }
 
 /// The word for a verdict.
-fn verdict_word(verdict: status::Verdict) -> &'static str {
+pub(in crate::api) fn verdict_word(verdict: status::Verdict) -> &'static str {
     match verdict {
         status::Verdict::Protected => "protected",
         status::Verdict::AtRisk => "at_risk",

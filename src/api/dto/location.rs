@@ -1,24 +1,28 @@
 //! Locations.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::archive::codec_word;
+use super::words;
 use crate::engine::View;
 use crate::model::location as model;
 use crate::model::observed::LocationState;
 
 /// A place of this host where archives rest.
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Location {
     /// Its name.
     pub name: String,
     /// `folder`.
     #[serde(rename = "type")]
+    #[schema(value_type = words::LocationType)]
     pub kind: String,
     /// The folder.
     pub path: String,
     /// `none`, `gzip:LEVEL` or `zstd:LEVEL`.
+    #[schema(value_type = words::CodecWord)]
     pub compress: String,
     /// Whether what is made here is encrypted.
     pub encrypted: bool,
@@ -31,12 +35,16 @@ pub struct Location {
     /// Free space that a run must leave, in bytes.
     pub min_free: u64,
     /// `available`, `unavailable`, `suspect`, or `unknown` before anybody looked.
+    #[schema(value_type = words::LocationState)]
     pub state: String,
     /// Why it cannot be used.
+    #[schema(required)]
     pub reason: Option<String>,
     /// Bytes free.
+    #[schema(required)]
     pub free: Option<u64>,
     /// Bytes in all.
+    #[schema(required)]
     pub total: Option<u64>,
     /// Archives of the catalogue that rest here, without those in the trash.
     pub archives: u64,

@@ -1,11 +1,14 @@
 //! The plan: what will be done, and what waits for approval.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use super::Moment;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::run::{cause_word, in_words};
+use super::{Moment, words};
 use crate::engine::View;
-use crate::model::archive::Series;
+use crate::model::archive::{Archive, ArchiveId, Series};
 use crate::model::job::Job;
 use crate::model::name::JobName;
 use crate::model::observed::Freeze;
@@ -13,11 +16,12 @@ use crate::reconcile::guards::frozen;
 use crate::reconcile::{self as model, Weight};
 
 /// What will be done, and what is held back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     /// The moment that it was made for.
     pub at: Moment,
     /// What to give to `larder approve`; `null` when nothing waits for approval.
+    #[schema(required)]
     pub hash: Option<String>,
     /// Runs to queue now.
     pub actions: Vec<Action>,
@@ -29,6 +33,7 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unlisted: Vec<Unlisted>,
     /// When to look again although nothing happened.
+    #[schema(required)]
     pub wake_at: Option<Moment>,
     /// The plan as text, as `larder plan` prints it.
     pub text: String,
@@ -41,7 +46,7 @@ pub struct Plan {
 }
 
 /// A job with `*` that could not be listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unlisted {
     /// The job.
     pub job: String,
@@ -50,15 +55,18 @@ pub struct Unlisted {
 }
 
 /// A run to queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Action {
     /// `backup`, `expire`, `empty-trash`, `verify`, `send` or `adopt`.
+    #[schema(value_type = words::RunKind)]
     pub kind: String,
     /// The job that it is done for.
+    #[schema(required)]
     pub job: Option<String>,
     /// What it does, in words.
     pub what: String,
     /// `due`, `first`, `manual` or `reconcile`.
+    #[schema(value_type = words::RunCause)]
     pub cause: String,
     /// Why, one line each.
     pub reasons: Vec<String>,
@@ -69,7 +77,7 @@ pub struct Action {
 }
 
 /// What retention judges as one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SeriesName {
     /// Who made its archives.
     pub origin: String,
@@ -80,7 +88,7 @@ pub struct SeriesName {
 }
 
 /// Deletions of one series that wait for approval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Blocked {
     /// The series.
     pub series: SeriesName,
@@ -95,9 +103,10 @@ pub struct Blocked {
 }
 
 /// An archive that approval would delete.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BlockedArchive {
     /// Its identity.
+    #[schema(value_type = words::ArchiveId)]
     pub id: String,
     /// Its name.
     pub name: String,
@@ -106,20 +115,23 @@ pub struct BlockedArchive {
 }
 
 /// Something a person should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Note {
     /// `problem` or `remark`.
+    #[schema(value_type = words::NoteWeight)]
     pub weight: String,
     /// The job that it is about.
+    #[schema(required)]
     pub job: Option<String>,
     /// One line.
     pub text: String,
 }
 
 /// What a coming day would bring.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Day {
     /// The day.
+    #[schema(value_type = words::CivilDay)]
     pub day: String,
     /// Archives that would be made, as `JOB at LOCATION`.
     pub made: Vec<String>,
@@ -127,11 +139,19 @@ pub struct Day {
     pub copied: Vec<String>,
     /// Jobs whose restore would be proved.
     #[serde(default)]
+    #[schema(required)]
     pub drilled: Vec<String>,
     /// Archives that would expire, as `NAME at LOCATION`.
     pub expired: Vec<String>,
     /// Series whose deletions would wait for approval.
     pub blocked: Vec<String>,
+}
+
+/// `POST /recovery/done`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ended {
+    /// Whether there was a recovery.
+    pub ended: bool,
 }
 
 impl From<&Series> for SeriesName {
@@ -196,10 +216,13 @@ impl Plan {
     #[must_use]
     pub fn new(view: &View, plan: &model::Plan) -> Self {
         let zone = plan.at.time_zone();
+        let known: BTreeMap<ArchiveId, &Archive> =
+            view.observed.archives.iter().map(|archive| (archive.id, archive)).collect();
+        let find = |id: ArchiveId| known.get(&id).copied();
         let actions = plan.actions.iter().map(|action| Action {
             kind: action.work.word().to_owned(),
             job: action.work.job().map(ToString::to_string),
-            what: in_words(view, &action.work),
+            what: in_words(&find, &action.work),
             cause: cause_word(&action.cause).to_owned(),
             reasons: action.reasons.clone(),
             needs_bytes: action.needs,

@@ -1,12 +1,13 @@
 //! Restores: their plan, and what became of their steps.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::Run;
+use super::{Run, words};
 use crate::restore::{Plan, Record};
 
 /// What a restore would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RestorePlan {
     /// The archive, and where the copy rests.
     pub archive: String,
@@ -23,17 +24,21 @@ pub struct RestorePlan {
 }
 
 /// One step of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RestoreStep {
     /// `user`, `files`, `permissions`, `database`, `service`, `firewall` or `commands`.
+    #[schema(value_type = words::Part)]
     pub part: String,
     /// What is done.
     pub what: String,
     /// What is there already, and what becomes of it.
+    #[schema(required)]
     pub exists: Option<String>,
     /// Where that is set aside; the number in it is that of the run to come.
+    #[schema(required)]
     pub set_aside: Option<String>,
     /// Bytes that it needs.
+    #[schema(required)]
     pub needs_bytes: Option<u64>,
     /// What somebody should look at.
     pub warnings: Vec<String>,
@@ -61,7 +66,7 @@ impl From<&Plan> for RestorePlan {
 }
 
 /// How far the newest restore of an archive is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RestoreStatus {
     /// Its run.
     pub run: Run,
@@ -74,13 +79,15 @@ pub struct RestoreStatus {
 }
 
 /// What came of a step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RestoreResult {
     /// Its part.
+    #[schema(value_type = words::Part)]
     pub part: String,
     /// What was to be done.
     pub what: String,
     /// `done`, `failed`, `unfinished` or `not done`.
+    #[schema(value_type = words::StepOutcome)]
     pub outcome: String,
     /// How, or why not.
     pub detail: String,
@@ -89,7 +96,7 @@ pub struct RestoreResult {
 }
 
 /// Something that was set aside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SetAside {
     /// What.
     pub what: String,

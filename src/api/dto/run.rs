@@ -1,63 +1,83 @@
 //! Runs: queue and history.
 
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Moment;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Moment, words};
 use crate::engine::View;
-use crate::model::archive::ArchiveId;
-use crate::model::run::{self as model, Cause, Work};
+use crate::model::archive::{Archive, ArchiveId};
+use crate::model::run::{self as model, Cause, RunId, Work};
 use crate::progress::Snapshot;
 
 /// An attempt at a piece of work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// Its number.
     pub id: u64,
     /// The job that it is done for, where there is one.
+    #[schema(required)]
     pub job_id: Option<String>,
     /// When it began.
+    #[schema(required)]
     pub started_at: Option<Moment>,
     /// When it ended.
+    #[schema(required)]
     pub finished_at: Option<Moment>,
     /// `queued`, `running`, `success`, `warning`, `error`, `cancelled` or `interrupted`.
+    #[schema(value_type = words::RunStatus)]
     pub status: String,
-    /// Its log: `/runs/{id}` has it, lists do not.
+    /// Its log: `/runs/{id}` has it for administrators, lists do not.
+    #[schema(required)]
     pub log_text: Option<String>,
     /// The archive that was made.
+    #[schema(required)]
     pub archive_name: Option<String>,
     /// Bytes of that archive's file.
+    #[schema(required)]
     pub size_bytes: Option<u64>,
 
     /// `backup`, `expire`, `empty-trash`, `verify`, `send` or `adopt`.
+    #[schema(value_type = words::RunKind)]
     pub kind: String,
     /// What it does, in words.
     pub what: String,
     /// Why it was queued: `due`, `first`, `manual` or `reconcile`.
+    #[schema(value_type = words::RunCause)]
     pub cause: String,
     /// The scheduled instant of a run that was due.
+    #[schema(required)]
     pub due: Option<Moment>,
     /// 0 for the first attempt at that instant.
+    #[schema(required)]
     pub attempt: Option<u32>,
     /// When it was queued.
     pub queued_at: Moment,
     /// One line: what came of it, or why it failed.
     pub summary: String,
     /// What to do about a failure.
+    #[schema(required)]
     pub hint: Option<String>,
     /// The archive that it works on.
+    #[schema(value_type = Option<words::ArchiveId>, required)]
     pub archive_id: Option<String>,
     /// The location that it works at.
+    #[schema(required)]
     pub location: Option<String>,
     /// Where a copy goes.
+    #[schema(required)]
     pub to: Option<String>,
     /// A hash of the configuration that it started with.
+    #[schema(required)]
     pub config_hash: Option<String>,
     /// How far it is, while it is under way.
+    #[schema(required)]
     pub progress: Option<Progress>,
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// Bytes done.
     pub bytes: u64,
@@ -67,6 +87,16 @@ pub struct Progress {
     pub members: u64,
     /// What is being done now.
     pub phase: String,
+}
+
+/// What was asked for is queued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Accepted {
+    /// The number of the run, or of the first of them.
+    pub run_id: u64,
+    /// Of all of them, where a job has many series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_ids: Option<Vec<u64>>,
 }
 
 impl From<Snapshot> for Progress {
@@ -84,16 +114,52 @@ impl Run {
     /// The run, with times in the view's zone and names from its catalogue.
     #[must_use]
     pub fn new(view: &View, run: &model::Run, progress: Option<Snapshot>) -> Self {
+        let find = |id: ArchiveId| view.observed.archives.iter().find(|archive| archive.id == id);
+        Self::with(view, &find, run, progress)
+    }
+
+    /// Many runs: the catalogue is gone through once, and not for each of them.
+    #[must_use]
+    pub fn list(
+        view: &View,
+        runs: &[model::Run],
+        progress: impl Fn(RunId) -> Option<Snapshot>,
+    ) -> Vec<Self> {
+        let wanted: BTreeSet<ArchiveId> =
+            runs.iter().filter_map(|run| Subject::of(&run.work).archive).collect();
+        let expired = runs.iter().filter_map(|run| match &run.work {
+            Work::Expire { archives, .. } => archives.first().copied(),
+            Work::Backup { .. }
+            | Work::EmptyTrash { .. }
+            | Work::Verify { .. }
+            | Work::Send { .. }
+            | Work::Adopt { .. }
+            | Work::Restore { .. }
+            | Work::Drill { .. } => None,
+        });
+        let wanted: BTreeSet<ArchiveId> = wanted.into_iter().chain(expired).collect();
+        let mut known: BTreeMap<ArchiveId, &Archive> = BTreeMap::new();
+        for archive in view.observed.archives.iter().filter(|one| wanted.contains(&one.id)) {
+            known.entry(archive.id).or_insert(archive);
+        }
+        let find = |id: ArchiveId| known.get(&id).copied();
+        runs.iter().map(|run| Self::with(view, &find, run, progress(run.id))).collect()
+    }
+
+    fn with<'a>(
+        view: &View,
+        find: &impl Fn(ArchiveId) -> Option<&'a Archive>,
+        run: &model::Run,
+        progress: Option<Snapshot>,
+    ) -> Self {
         let zone = view.at.time_zone();
         let (due, attempt) = match run.cause {
             Cause::Due { due, attempt } => (Some(Moment::new(due, zone)), Some(attempt)),
             Cause::First | Cause::Manual | Cause::Reconcile => (None, None),
         };
         let subject = Subject::of(&run.work);
-        let of_archive =
-            |id: ArchiveId| view.observed.archives.iter().find(|archive| archive.id == id);
         let job = run.work.job().map(ToString::to_string);
-        let job = job.or_else(|| Some(of_archive(subject.archive?)?.job.to_string()));
+        let job = job.or_else(|| Some(find(subject.archive?)?.job.to_string()));
         Self {
             id: run.id.0,
             job_id: job,
@@ -104,7 +170,7 @@ impl Run {
             archive_name: run.archive.as_ref().map(ToString::to_string),
             size_bytes: run.size_bytes,
             kind: run.work.word().to_owned(),
-            what: in_words(view, &run.work),
+            what: in_words(find, &run.work),
             cause: cause_word(&run.cause).to_owned(),
             due,
             attempt,
@@ -177,11 +243,12 @@ pub(super) fn cause_word(cause: &Cause) -> &'static str {
 }
 
 /// What a piece of work does, with archives by name where the catalogue knows them.
-pub(super) fn in_words(view: &View, work: &Work) -> String {
-    let name = |id: ArchiveId| {
-        let known = view.observed.archives.iter().find(|archive| archive.id == id);
-        known.map_or_else(|| id.to_string(), |archive| archive.name.to_string())
-    };
+pub(super) fn in_words<'a>(
+    find: &impl Fn(ArchiveId) -> Option<&'a Archive>,
+    work: &Work,
+) -> String {
+    let name =
+        |id: ArchiveId| find(id).map_or_else(|| id.to_string(), |archive| archive.name.to_string());
     match work {
         Work::Backup { job } => format!("backup of {job}"),
         Work::Expire { series, archives } => match archives.as_slice() {

@@ -23,8 +23,8 @@ async fn every_error_is_a_problem_document() {
         (Method::GET, "/api/v1/archives?cursor=odd", None, 400),
         (Method::GET, "/api/v1/archives/nope/info", None, 404),
         (Method::GET, "/api/v1/archives/web@someday/info", None, 400),
-        (Method::POST, "/api/v1/plan/approve", None, 415),
-        (Method::POST, "/api/v1/plan/approve", Some(json!({"hush": 1})), 422),
+        (Method::POST, "/api/v1/plan/approve", None, 400),
+        (Method::POST, "/api/v1/plan/approve", Some(json!({"hush": 1})), 400),
         (Method::DELETE, "/api/v1/archives/jerry_web_20260508", None, 409),
         // Nothing can be asked for without a state.
         (Method::POST, "/api/v1/jobs/web/run", None, 503),

@@ -193,7 +193,7 @@ fn an_archive_says_everything_but_its_jobs_table() {
 async fn the_other_resources_keep_their_keys() {
     let router = still(view(vec![archive(1, "jerry_web_20260508", 8)]));
     let health = get(&router, "/api/v1/health").await.body;
-    insta::assert_snapshot!(keys(&health), @"api_max api_min at config executor instance problems status uptime_s version");
+    insta::assert_snapshot!(keys(&health), @"api_max api_min at config executor instance notices problems status uptime_s version");
     insta::assert_snapshot!(keys(&health["config"]), @"applied commit dir generation hash stale valid");
     insta::assert_snapshot!(keys(&health["executor"]), @"blocked queued running");
     insta::assert_snapshot!(keys(&get(&router, "/api/v1/status").await.body[0]), @"copies job last_proven last_success next_drill next_run next_scheduled offsite overdue reasons verdict");

@@ -25,7 +25,7 @@ async fn a_stale_socket_is_replaced_and_one_that_answers_is_not() {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
 
-    let listener = bind(&path).await.unwrap();
+    let bound = bind(&path).await.unwrap();
     let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     assert!(mode == 0o600 || mode == 0o660, "{mode:o}");
     let again = bind(&path).await.unwrap_err();
@@ -33,8 +33,8 @@ async fn a_stale_socket_is_replaced_and_one_that_answers_is_not() {
 
     let stop = Stop::new();
     let server = tokio::spawn({
-        let (path, stop) = (path.clone(), stop.clone());
-        async move { serve(listener, &path, still(view(Vec::new())), stop).await }
+        let stop = stop.clone();
+        async move { serve(bound, still(view(Vec::new())), stop).await }
     });
     assert!(ask_health(&path).await.ends_with("ok"));
     stop.request(Stopped::Shutdown);
@@ -56,11 +56,11 @@ async fn a_file_that_is_no_socket_is_never_replaced() {
 async fn a_client_that_says_nothing_does_not_delay_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("control.sock");
-    let listener = bind(&path).await.unwrap();
+    let bound = bind(&path).await.unwrap();
     let stop = Stop::new();
     let server = tokio::spawn({
-        let (path, stop) = (path.clone(), stop.clone());
-        async move { serve(listener, &path, still(view(Vec::new())), stop).await }
+        let stop = stop.clone();
+        async move { serve(bound, still(view(Vec::new())), stop).await }
     });
     let silent = UnixStream::connect(&path).await.unwrap();
     // Once another was answered, the silent one before it has been accepted as well.

@@ -1,7 +1,6 @@
 //! Commands that change archives: verify, send, pin, delete, undelete, adopt.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-
+use super::super::ask;
 use super::super::client::{Client, run_id};
 use super::super::context::Context;
 use super::super::failure::{FAILED, Failure};
@@ -110,7 +109,8 @@ pub(super) async fn delete(
         context.tell(&lines.join("\n"));
     }
     if !arguments.yes {
-        confirm(&format!("to delete:\n{}", lines.join("\n")))?;
+        let question = format!("to delete:\n{}\nreally? [y/N] ", lines.join("\n"));
+        ask::confirm(&question, &["y", "Y", "yes"])?;
     }
     let mut runs = Vec::new();
     for name in &arguments.many.archives {
@@ -126,22 +126,6 @@ const NO_WAY_BACK: &str = ": YunoHost deletes it, and there is no undelete";
 fn is_yunohosts(archive: &Archive) -> bool {
     matches!(archive.job_type.as_str(), "ynh_app" | "ynh_system")
         && !matches!(archive.how.as_str(), "received" | "copied")
-}
-
-/// Asks on the terminal; without one, somebody must have said `--yes`.
-fn confirm(question: &str) -> anyhow::Result<()> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::new("nobody is there to confirm this").hint("give `--yes`").into());
-    }
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "{question}\nreally? [y/N] ")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Ok(());
-    }
-    Err(Failure::new("nothing was deleted").into())
 }
 
 pub(super) async fn undelete(

@@ -5,10 +5,11 @@ use std::io::Read;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::super::ask;
 use super::super::client::Client;
 use super::super::context::Context;
 use super::super::words::clean;
-use super::export::{Encoding, plain, read_identity};
+use super::export::{Encoding, plain};
 use super::{ContentsArguments, one, path};
 use crate::archive::{Entry, Reader};
 
@@ -19,7 +20,7 @@ pub(super) async fn contents(
 ) -> anyhow::Result<u8> {
     let archive = one(client, &arguments.one).await?;
     let encoding = Encoding::of(&archive, arguments.identity.is_some())?;
-    let identity = read_identity(arguments.identity.as_deref())?;
+    let identity = ask::read_identity(arguments.identity.as_deref())?;
     let path = path(&archive.id, "/download", Some(&archive.location));
     let stream = client.download(&path).await?;
     let context = context.clone();

@@ -3,12 +3,12 @@
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 
 use axum::body::Bytes;
 use futures_util::stream::{BoxStream, StreamExt as _};
 use tokio::sync::mpsc;
 
+use super::super::ask;
 use super::super::client::Client;
 use super::super::context::Context;
 use super::super::failure::Failure;
@@ -42,16 +42,6 @@ impl Encoding {
     }
 }
 
-/// The text of an identity file.
-pub(super) fn read_identity(path: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let Some(path) = path else {
-        return Ok(None);
-    };
-    std::fs::read_to_string(path).map(Some).map_err(|error| {
-        anyhow::Error::new(error).context(format!("cannot read `{}`", path.display()))
-    })
-}
-
 pub(super) async fn export(
     context: &Context,
     client: &Client,
@@ -63,7 +53,7 @@ pub(super) async fn export(
     } else {
         None
     };
-    let identity = read_identity(arguments.identity.as_deref())?;
+    let identity = ask::read_identity(arguments.identity.as_deref())?;
     let target: Box<dyn Write + Send> = match &arguments.to {
         None => Box::new(io::stdout()),
         Some(file) => {

@@ -45,6 +45,8 @@ fn instance_file(facts: &Facts) -> String {
 name = "{name}"
 # The one zone of schedules, days and names; the system's without.
 # timezone = "Europe/Paris"
+# Where monitors, other instances and a proxy reach the API, each with a token (`larder token new`).
+# listen = ["127.0.0.1:8470"]
 
 [defaults]
 # What a job without its own says. Jobs that are due at the same time run one after the other.
@@ -70,6 +72,11 @@ compress = "none"
 # [location.usb]
 # path = "/media/usb/larder"
 # removable = true
+
+# Who is told when something goes wrong; `larder notify test` tries it. Also `url` (a webhook)
+# and `ping_url` (a dead-man's switch), as files that only root can read.
+# [notify.admin]
+# mail_to = "admin@example.org"
 
 # Another key that opens whatever is encrypted, kept on paper for the worst day.
 # [recovery]

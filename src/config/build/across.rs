@@ -7,10 +7,13 @@ use super::{Book, Terms};
 use crate::config::context::{Context, Object};
 use crate::config::keys::Kind;
 use crate::config::tree::Span;
+use crate::config::unsupported;
 use crate::model::desired::Desired;
 use crate::model::job::{Job, JobSource};
 use crate::model::location::Codec;
 use crate::model::name::{ARCHIVE_NAME_MAX, ArchiveName, Label, PlaceName};
+use crate::model::token::TokenHash;
+use crate::yunohost;
 
 /// Checks objects against each other.
 pub(super) fn check(objects: &[Object], desired: &Desired, terms: Terms<'_>, book: &mut Book) {
@@ -18,7 +21,9 @@ pub(super) fn check(objects: &[Object], desired: &Desired, terms: Terms<'_>, boo
     names(desired, &mut desk);
     labels(desired, &mut desk);
     folders(desired, &mut desk);
+    name_spaces(desired, &mut desk);
     former_names(desired, &mut desk);
+    hashes(desired, &mut desk);
     for job in desired.jobs.values().filter(|job| job.ended.is_none()) {
         desk.about(Kind::Job, job.name.as_str(), |object, cx| {
             yunohost(job, desired, object, cx);
@@ -26,6 +31,12 @@ pub(super) fn check(objects: &[Object], desired: &Desired, terms: Terms<'_>, boo
             drills(job, desired, object, cx);
             own_archives(job, desired, object, cx);
         });
+        if desk.terms.refuse && job.send_to.iter().any(|copy| desired.peers.contains_key(&copy.to))
+        {
+            desk.about(Kind::Job, job.name.as_str(), |object, cx| {
+                unsupported::refuse_sending(at(object, "send_to"), cx);
+            });
+        }
     }
 }
 
@@ -136,7 +147,7 @@ fn labels(desired: &Desired, desk: &mut Desk<'_>) {
 /// Two locations in one folder would claim each other's archives.
 fn folders(desired: &Desired, desk: &mut Desk<'_>) {
     let mut taken = BTreeMap::new();
-    for location in desired.locations.values() {
+    for location in desired.locations.values().filter(|location| location.owner.is_none()) {
         if let Some(other) = taken.insert(&location.path, location) {
             desk.about(Kind::Location, location.name.as_str(), |object, cx| {
                 cx.error_with(
@@ -146,6 +157,54 @@ fn folders(desired: &Desired, desk: &mut Desk<'_>) {
                         location.name, other.name
                     ),
                     format!("the other is at {}", other.place),
+                );
+            });
+        }
+    }
+}
+
+/// What a peer stores rests where nothing else does, and where nothing runs what it brings.
+fn name_spaces(desired: &Desired, desk: &mut Desk<'_>) {
+    let spaces =
+        desired.locations.values().filter_map(|place| Some((place, place.owner.as_ref()?)));
+    for (space, owner) in spaces {
+        let Some(accept) = desired.peers.get(owner).and_then(|peer| peer.accept.as_ref()) else {
+            continue;
+        };
+        let written = |object: &Object| {
+            let accept = object.node.get("accept");
+            let inner = accept.and_then(|entry| entry.node.get("location"));
+            inner.map_or(at(object, "accept"), |entry| entry.node.at)
+        };
+        let other = desired.locations.values().find(|other| {
+            other.name != space.name
+                && (other.path == space.path || other.path.starts_with(&space.path))
+        });
+        if let Some(other) = other {
+            desk.about(Kind::Peer, owner.as_str(), |object, cx| {
+                cx.error_with(
+                    written(object),
+                    format!(
+                        "the archives of `{owner}` would go to `{}`, where location `{}` is",
+                        space.path.display(),
+                        other.name
+                    ),
+                    format!("a peer has its folder for itself; the other is at {}", other.place),
+                );
+            });
+        }
+        let is_yunohosts = desired.jobs.values().any(|job| {
+            let by_yunohost =
+                matches!(job.source, JobSource::YnhApp { .. } | JobSource::YnhSystem { .. });
+            by_yunohost && job.location == accept.location
+        });
+        let below = space.path.starts_with(yunohost::ARCHIVES) || is_yunohosts;
+        if below && !accept.trust_restore {
+            desk.about(Kind::Peer, owner.as_str(), |object, cx| {
+                cx.error_with(
+                    written(object),
+                    format!("the archives of `{owner}` would rest in YunoHost's folder"),
+                    "YunoHost runs what an archive brings, as root: name another location, or write `trust = \"restore\"` if this peer may do anything here",
                 );
             });
         }
@@ -172,6 +231,33 @@ fn former_names(desired: &Desired, desk: &mut Desk<'_>) {
                 });
             }
         }
+    }
+}
+
+/// One token with two holders would be whoever is looked at first.
+fn hashes(desired: &Desired, desk: &mut Desk<'_>) {
+    let peers = desired.peers.values().filter_map(|peer| {
+        let accept = peer.accept.as_ref()?;
+        Some((Kind::Peer, peer.name.as_str(), &accept.token_hash, &peer.place))
+    });
+    let tokens = desired.tokens.values();
+    let tokens = tokens.map(|t| (Kind::Token, t.name.as_str(), &t.hash, &t.place));
+    let mut taken: BTreeMap<TokenHash, String> = BTreeMap::new();
+    for (kind, name, hash, place) in tokens.chain(peers) {
+        let Ok(hash) = hash.parse() else { continue };
+        let word = if kind == Kind::Token { "token" } else { "peer" };
+        let Some(other) = taken.insert(hash, format!("{word} `{name}`, at {place}")) else {
+            continue;
+        };
+        desk.about(kind, name, |object, cx| {
+            let accept = object.node.get("accept").and_then(|entry| entry.node.get("token_hash"));
+            let own = object.node.get("hash").or(accept);
+            cx.error_with(
+                own.map_or(object.at, |entry| entry.node.at),
+                format!("this is also the hash of {other}"),
+                "give each a token of its own: `larder token new` makes one",
+            );
+        });
     }
 }
 

@@ -162,6 +162,13 @@ pub(super) fn token(object: &Object, cx: &mut Context<'_>) -> Option<Token> {
     if scopes.as_ref().is_some_and(Vec::is_empty) {
         cx.error(r.place("scopes"), "a token without scopes may do nothing");
     }
+    if scopes.as_ref().is_some_and(|scopes| scopes.contains(&"send")) {
+        cx.error_with(
+            r.place("scopes"),
+            "a token cannot have the scope `send`: only peers store archives here, each in a folder of its own",
+            "write a `[peer.NAME]` with `accept` for whoever sends",
+        );
+    }
     r.finish(cx)?;
     Some(Token { name: name?, hash: hash?, scopes: owned(scopes?), place: object.place() })
 }
@@ -191,6 +198,25 @@ pub(super) fn notify(object: &Object, cx: &mut Context<'_>) -> Option<Notify> {
             || address.contains(char::is_whitespace))
     {
         cx.error(r.place("mail_to"), format!("`{address}` is not an address"));
+    }
+    if let Some(on) = &on {
+        if r.entry("on").is_some() && ping_url.is_some() {
+            cx.error_with(
+                r.place("on"),
+                "a dead-man's switch is told of every backup, and knows no events",
+                "remove `on`",
+            );
+        } else if on.is_empty() {
+            cx.error(r.place("on"), "without events nothing is ever told");
+        } else if on.contains(&"recovery")
+            && !on.iter().any(|on| ["failure", "overdue"].contains(on))
+        {
+            cx.error_with(
+                r.place("on"),
+                "`recovery` follows what was told before, and nothing of that is told here",
+                "add `failure` or `overdue`",
+            );
+        }
     }
     r.finish(cx)?;
     let url = url.map(NotifyTarget::Url);

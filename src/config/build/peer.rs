@@ -1,11 +1,15 @@
 //! Reads `[peer.*]`.
 
+use std::collections::BTreeMap;
+
 use super::World;
 use super::instance::owned;
 use super::reference::own_name;
 use crate::config::context::{Context, Object};
 use crate::config::keys::Kind;
 use crate::config::table::Reader;
+use crate::model::location::{Codec, Location};
+use crate::model::name::PlaceName;
 use crate::model::peer::{Accept, Peer, PeerKind, Ssh};
 use crate::model::size::Bytes;
 
@@ -37,6 +41,27 @@ pub(super) fn peer(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> 
         fetch_from: fetch_from?,
         prune: prune?,
         place: object.place(),
+    })
+}
+
+/// The name spaces of the peers that may store archives here: each is a location of its own, in a
+/// folder of the peer's name. What a peer sends rests as it came.
+pub(super) fn name_spaces<'a>(
+    peers: &'a BTreeMap<PlaceName, Peer>,
+    places: &'a BTreeMap<PlaceName, Location>,
+) -> impl Iterator<Item = Location> + 'a {
+    peers.values().filter_map(|peer| {
+        let above = places.get(&peer.accept.as_ref()?.location)?;
+        Some(Location {
+            name: PlaceName::name_space(&above.name, &peer.name),
+            path: above.path.join(peer.name.as_str()),
+            codec: Codec::None,
+            encrypt_to: Vec::new(),
+            identity: None,
+            owner: Some(peer.name.clone()),
+            place: peer.place.clone(),
+            ..above.clone()
+        })
     })
 }
 

@@ -75,6 +75,7 @@ pub(super) fn location(
         offsite: offsite?,
         identity,
         trash: trash?,
+        owner: None,
         place: object.place(),
     })
 }

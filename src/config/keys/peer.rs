@@ -116,7 +116,7 @@ const ACCEPT: Table = Table {
             Hash,
             Required,
             "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
-            "The hash of the token that we gave it: bcrypt (`$2b$…`) or `sha256:` with 64 hex digits.",
+            "The hash of the token that we gave it: bcrypt (`$2b$…`, cost 8 to 15) or `sha256:` with 64 hex digits.",
         ),
         Key::new(
             "location",
@@ -131,7 +131,7 @@ const ACCEPT: Table = Table {
             NameOr(&place::RETENTION),
             Optional("that of `[defaults]`"),
             "\"standard\"",
-            "Our policy for what it sends.",
+            "Our policy for what it sends. In this version all of that stays, and the quota bounds it.",
         ),
         Key::new(
             "scopes",

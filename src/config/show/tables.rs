@@ -350,5 +350,10 @@ pub(super) fn notify_table(notify: &Notify) -> Table {
         NotifyTarget::PingUrl(url) => ("ping_url", secret(url)),
         NotifyTarget::MailTo(address) => ("mail_to", address.as_str().into()),
     };
-    vec![target, ("on", notify.on.clone().into())]
+    match &notify.target {
+        NotifyTarget::PingUrl(_) => vec![target],
+        NotifyTarget::Url(_) | NotifyTarget::MailTo(_) => {
+            vec![target, ("on", notify.on.clone().into())]
+        }
+    }
 }

@@ -84,7 +84,8 @@ impl Dumper {
         let mut argv = client.argv(
             DUMP,
             &[
-                "--single-transaction",
+                // The program takes one or the other.
+                if self.locks_all_tables() { "--lock-all-tables" } else { "--single-transaction" },
                 "--quick",
                 "--hex-blob",
                 "--default-character-set=utf8mb4",
@@ -185,6 +186,12 @@ impl Dumper {
                 self.miss("views", &why, "SHOW VIEW");
             }
         }
+        self.tell_of_tables_without_transactions(count(
+            "TABLES",
+            "TABLE_SCHEMA",
+            "AND TABLE_TYPE = 'BASE TABLE' AND ENGINE IN \
+             (SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'NO')",
+        )?);
         if tables + routines + events == 0 {
             self.findings.doubt = Some(format!(
                 "the database `{}` has nothing in it: no table, view, routine or event",
@@ -192,6 +199,28 @@ impl Dumper {
             ));
         }
         Ok(parts)
+    }
+
+    /// Whether everybody who writes waits until the dump is made.
+    fn locks_all_tables(&self) -> bool {
+        let mut options = self.access.options.iter();
+        options.any(|option| matches!(option.as_str(), "--lock-all-tables" | "-x"))
+    }
+
+    /// A single transaction holds such tables still for nobody.
+    fn tell_of_tables_without_transactions(&mut self, tables: u64) {
+        let locks = ["--lock-all-tables", "-x"];
+        if tables == 0 || self.access.options.iter().any(|option| locks.contains(&option.as_str()))
+        {
+            return;
+        }
+        let path = self.sql_name();
+        let note = format!(
+            "{tables} of its tables have no transactions (MyISAM, Aria, …): what is written to them \
+             during a dump may not fit the rest; stop who writes in `before`, or give \
+             `options = [\"--lock-all-tables\"]`"
+        );
+        self.findings.record(path.as_bytes(), What::Note(note));
     }
 
     fn miss(&mut self, what: &str, why: &str, right: &str) {

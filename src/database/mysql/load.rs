@@ -15,7 +15,7 @@ use crate::database::spool::Spool;
 use crate::database::{DatabaseError, Load, Loaded};
 use crate::model::dump::file_stem;
 use crate::process::with_us;
-use crate::source::Findings;
+use crate::source::{Findings, What};
 use crate::stop::Stop;
 
 /// The largest `DATABASE.create.sql` that is read.
@@ -179,7 +179,9 @@ fn set_aside(load: &Load<'_>, dir: &Path, stop: &Stop) -> Result<(), DatabaseErr
     dumper.create(spool).map_err(trouble)?.into_synced().map_err(io)?;
     let spool = Spool::at(&dir.join(dumper.sql_name())).map_err(io)?;
     dumper.dump(spool).map_err(trouble)?.into_synced().map_err(io)?;
-    match dumper.findings.remarks.first() {
+    // A note tells of nothing that is missing.
+    let mut remarks = dumper.findings.remarks.iter();
+    match remarks.find(|remark| !matches!(remark.what, What::Note(_))) {
         None => Ok(()),
         Some(remark) => Err(DatabaseError::Refused {
             user: load.access.user.clone().unwrap_or_else(|| "us".to_owned()),

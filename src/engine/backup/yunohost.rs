@@ -8,12 +8,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
 use crate::archive::{self, Survey, Written};
 use crate::location::ArchiveStore;
 use crate::location::folder::Folder;
-use crate::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome};
+use crate::model::archive::{Archive, How, MemberCounts, Outcome};
 use crate::model::job::{Job, JobSource};
 use crate::model::location::Codec;
 use crate::model::run::Cause;
@@ -21,6 +19,7 @@ use crate::model::size::Bytes;
 use crate::stop::{Stop, Stopped};
 use crate::yunohost::{self, Made, Target, YunohostError};
 
+use super::super::adopt::surveyed;
 use super::super::around::between_commands;
 use super::super::context::{Context, Done, Failure, with_causes};
 use super::super::suspicion;
@@ -203,43 +202,11 @@ fn finish(
 }
 
 fn record(cx: &Context, job: &Job, owed: &Owed, codec: Codec, survey: &Survey) -> Archive {
-    let zone = cx.desired.instance.timezone.clone();
-    Archive {
-        id: ArchiveId(uuid::Uuid::new_v4()),
-        name: owed.name.clone(),
-        origin: cx.desired.instance.name.clone(),
-        job: job.name.clone(),
-        job_type: job.source.job_type(),
-        label: job.label.clone(),
-        location: owed.location.clone(),
-        created_at: owed.created_at,
-        day: owed.created_at.to_zoned(zone.clone()).date(),
-        zone: zone.iana_name().or(TimeZone::UTC.iana_name()).unwrap_or("UTC").to_owned(),
-        content_size: survey.content_size,
-        stream_size: survey.stream_size,
-        file_size: survey.file_size,
-        stream_sha256: Some(survey.stream_sha256),
-        file_sha256: Some(survey.file_sha256),
-        codec,
-        recipients: Vec::new(),
-        outcome: Outcome::Good,
-        partial_allowed: job.allow_partial,
-        how: if owed.by_hand { How::Manual } else { How::Scheduled },
-        received_at: None,
-        refuted: None,
-        pinned: false,
-        condition: Condition::Present,
-        // It was read whole just now, but from memory as likely as from the disk.
-        verified_at: None,
-        counts: counts(survey),
-        config_hash: Some(cx.desired.hash.clone()),
-        config_commit: cx.core.config_commit(),
-        job_json: Some(job.effective_json.clone()),
-    }
-}
-
-fn counts(survey: &Survey) -> MemberCounts {
-    MemberCounts { files: survey.files, ..MemberCounts::default() }
+    let (name, location) = (owed.name.clone(), owed.location.clone());
+    let mut archive = surveyed(cx, job, name, location, owed.created_at, survey);
+    archive.codec = codec;
+    archive.how = if owed.by_hand { How::Manual } else { How::Scheduled };
+    archive
 }
 
 fn written(survey: &Survey, info_json: Vec<u8>) -> Written {
@@ -249,7 +216,7 @@ fn written(survey: &Survey, info_json: Vec<u8>) -> Written {
         file_size: survey.file_size,
         stream_sha256: survey.stream_sha256,
         file_sha256: survey.file_sha256,
-        counts: counts(survey),
+        counts: MemberCounts { files: survey.files, ..MemberCounts::default() },
         remarks: Vec::new(),
         info_json,
         outcome: Outcome::Good,

@@ -26,6 +26,8 @@ pub enum Ruling {
     Policy(Policy),
     /// Its job was ended with `archives = "expire"`: all of it may leave, once approved.
     Ended,
+    /// What a peer sent into its name space: kept, however much there is of it. Its quota bounds it.
+    Received,
     /// Nothing, for this reason: it is kept.
     Orphaned(String),
 }
@@ -125,6 +127,9 @@ impl<'a> Group<'a> {
             group.immutable_for = accept.map(|accept| accept.immutable_for);
             group.ruling = match accept {
                 None => Ruling::Orphaned(format!("peer `{from}` may send nothing any more")),
+                Some(_) if desired.name_space(from).as_ref() == Some(&group.series.location) => {
+                    Ruling::Received
+                }
                 Some(accept) if accept.location != group.series.location => {
                     Ruling::Orphaned(format!("peer `{from}` sends to `{}` now", accept.location))
                 }
@@ -189,6 +194,15 @@ impl<'a> Group<'a> {
             Ruling::Orphaned(_) => candidates
                 .iter()
                 .map(|candidate| verdict(candidate, vec![Reason::Orphaned]))
+                .collect(),
+            Ruling::Received => candidates
+                .iter()
+                .map(|candidate| {
+                    let until = self.immutable_until(candidate, now);
+                    let reason =
+                        until.map_or(Reason::Received, |until| Reason::Immutable { until });
+                    verdict(candidate, vec![reason])
+                })
                 .collect(),
             Ruling::Ended => candidates
                 .iter()

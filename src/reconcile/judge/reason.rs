@@ -83,6 +83,8 @@ pub enum Reason {
         /// The day on which it may leave.
         until: Date,
     },
+    /// A peer sent it: it stays.
+    Received,
     /// No policy rules its series.
     Orphaned,
     /// It leaves.
@@ -143,6 +145,7 @@ impl fmt::Display for Reason {
             Reason::Unrecorded => f.write_str("no recorded hash"),
             Reason::Lost => f.write_str("lost"),
             Reason::Immutable { until } => write!(f, "immutable: until {until}"),
+            Reason::Received => f.write_str("received: what a peer sent stays"),
             Reason::Orphaned => f.write_str("orphaned"),
             Reason::Expired(why) => write!(f, "expired: {why}"),
         }

@@ -75,7 +75,7 @@ pub fn why(
                         .map(|day| earliest.map_or(day, |earliest| earliest.max(day)))
                 }
             }
-            Ruling::Ended | Ruling::Orphaned(_) => None,
+            Ruling::Ended | Ruling::Received | Ruling::Orphaned(_) => None,
         },
     })
 }

@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::apply::{self, Handle, proc_path};
+use super::finish::Unfinished;
 use super::tree::{self, About};
 use super::writer::Writer;
 use super::{FilesError, aside, names, place};
@@ -60,11 +61,7 @@ impl Writer<'_> {
             match tree::open_beneath(here, name, flags, Mode::RUSR | Mode::WUSR) {
                 Ok(file) => {
                     let file = File::from(file);
-                    let filled = self.fill(&file, entry, &at, about, reader);
-                    if filled.is_err() {
-                        self.take_away(name, &file);
-                    }
-                    return filled;
+                    return self.hand_over(file, entry, path, about, reader);
                 }
                 Err(Errno::EXIST) => self.past.was_made(path)?,
                 Err(error) => return Err(fail("make")(error)),
@@ -91,10 +88,85 @@ impl Writer<'_> {
         Err(fail("replace")(Errno::BUSY))
     }
 
+    /// A new file under its name: its content, and what the finisher does with it; its inode.
+    fn hand_over(
+        &mut self,
+        file: File,
+        entry: &Entry,
+        path: &[u8],
+        about: About,
+        reader: &mut Reader,
+    ) -> Result<u64, FilesError> {
+        let at = self.at(path);
+        let is_small = entry.data.is_none() && entry.stored <= self.buffer.len() as u64;
+        let read = if is_small {
+            self.small_content(entry, reader).map(Some)
+        } else {
+            self.content(&file, entry, &at, reader).map(|()| None)
+        };
+        let read = read.and_then(|content| Ok((content, self.inode(&file, &at)?)));
+        let (content, inode) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                self.take_away(path, &file);
+                return Err(error);
+            }
+        };
+        let (path, inherits) = (path.to_owned(), about.hands_on_acl);
+        let unfinished = Unfinished { file, entry: entry.clone(), at, path, content, inherits };
+        if !self.finisher.push(unfinished) {
+            self.finish_files()?;
+        }
+        Ok(inode)
+    }
+
+    /// Waits for the files that were handed over.
+    pub(super) fn finish_files(&mut self) -> Result<(), FilesError> {
+        let ended = self.finisher.end();
+        self.take_remarks();
+        ended.map_err(|failed| {
+            self.take_away(&failed.path, &failed.file);
+            failed.error
+        })
+    }
+
+    /// What could not be kept of the files that are complete by now.
+    pub(super) fn take_remarks(&mut self) {
+        for (at, text) in self.finisher.remarks() {
+            self.remarks.push(&at, &text);
+        }
+    }
+
+    /// The content of a small file.
+    fn small_content(&mut self, entry: &Entry, reader: &mut Reader) -> Result<Vec<u8>, FilesError> {
+        self.stop.check()?;
+        let mut content = self.finisher.buffer();
+        content.reserve(self.buffer.len());
+        std::io::Read::take(reader.by_ref(), entry.stored)
+            .read_to_end(&mut content)
+            .map_err(ReadError::Io)?;
+        if content.len() as u64 != entry.stored {
+            return Err(ReadError::Io(std::io::ErrorKind::UnexpectedEof.into()).into());
+        }
+        self.bytes += entry.stored;
+        self.progress.add_bytes(entry.stored);
+        Ok(content)
+    }
+
+    /// The inode of a new file, where hard links may ask for it.
+    fn inode(&self, file: &File, at: &Path) -> Result<u64, FilesError> {
+        if self.survey.linked.is_empty() {
+            return Ok(0);
+        }
+        let stat = rustix::fs::fstat(file).map_err(|error| FilesError::io("look at", at, error))?;
+        Ok(stat.st_ino)
+    }
+
     /// Half a file is none: it would take the room that the next attempt needs.
-    fn take_away(&mut self, name: &[u8], file: &File) {
+    fn take_away(&mut self, path: &[u8], file: &File) {
+        let Some((parent, name)) = names::split(path) else { return };
         let Ok(own) = rustix::fs::fstat(file) else { return };
-        let Ok((here, _)) = self.tree.here() else { return };
+        let Ok(Some(here)) = self.made.go(parent) else { return };
         let Ok(Some(stat)) = tree::stat(here, name) else { return };
         if (stat.st_dev, stat.st_ino) == (own.st_dev, own.st_ino) {
             // The first error is the one to tell.
@@ -136,11 +208,7 @@ impl Writer<'_> {
         self.applier
             .apply(Handle::Open(file.as_fd()), entry, &mut |text| remarks.push(at, &text))
             .map_err(|(what, error)| FilesError::io(what, at, error))?;
-        if self.survey.linked.is_empty() {
-            return Ok(0);
-        }
-        let stat = rustix::fs::fstat(file).map_err(|error| FilesError::io("look at", at, error))?;
-        Ok(stat.st_ino)
+        self.inode(file, at)
     }
 
     fn content(

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::apply::{Applier, Handle};
 use super::aside::Past;
+use super::finish::Finisher;
 use super::names::{self, Belongs, Selection, Wanted};
 use super::place::{self, Place};
 use super::spool::{Spool, Waiting};
@@ -43,6 +44,8 @@ pub(super) struct Writer<'a> {
     pub(super) made: Tree,
     pub(super) past: Past,
     pub(super) applier: Applier,
+    /// Completes new files.
+    pub(super) finisher: Finisher,
     pub(super) remarks: Remarks<'a>,
     directories: Spool,
     late: Spool,
@@ -89,6 +92,7 @@ impl<'a> Writer<'a> {
             made: place.tree()?,
             past: Past::new(extraction.aside, &place)?,
             applier: Applier::new(extraction.owners),
+            finisher: Finisher::new(extraction.owners),
             remarks: Remarks { list: Vec::new(), count: 0, log },
             directories: Spool::default(),
             late: Spool::default(),
@@ -141,6 +145,7 @@ impl<'a> Writer<'a> {
                 self.member(&entry, path, wanted, &mut reader)?;
             }
         }
+        self.finish_files()?;
         self.late()?;
         self.finish_directories()?;
         self.progress.enter("flushing");
@@ -184,6 +189,7 @@ impl<'a> Writer<'a> {
             EntryKind::File => {
                 let inode = self.file(entry, &to, reader)?;
                 self.is_made(path, inode);
+                self.take_remarks();
             }
             EntryKind::Fifo | EntryKind::CharDevice | EntryKind::BlockDevice => {
                 if let Some(inode) = self.special(entry, &to)? {

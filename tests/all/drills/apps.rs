@@ -79,3 +79,24 @@ fn an_app_whose_archive_lacks_what_its_table_names_fails() {
     let archive = instance.archives()[0].clone();
     assert_eq!((&archive["good"], &archive["condition"]), (&json!(false), &json!("present")));
 }
+
+#[test]
+fn one_word_drills_every_app_of_a_job_that_stands_for_all() {
+    root_or_skip!();
+    let (instance, host) = server("[job.apps]\ntype = \"ynh_app\"\napp_id = \"*\"\n");
+    host.install("wiki");
+    instance.ok(&["run", "apps"]);
+    let output = instance.larder(&["drill", "apps", "--format", "json"]);
+    let told = text(&output.stdout);
+    assert!(output.status.success(), "{told}\n{}", text(&output.stderr));
+    let runs: Value = serde_json::from_str(&told).unwrap();
+    let mut jobs: Vec<&str> =
+        runs.as_array().unwrap().iter().map(|run| run["job_id"].as_str().unwrap()).collect();
+    jobs.sort_unstable();
+    assert_eq!(jobs, ["apps/nextcloud", "apps/wiki"]);
+    for run in runs.as_array().unwrap() {
+        assert_eq!(run["status"], "success", "{run}");
+        assert!(run["summary"].as_str().unwrap().contains(NOT_PROVED), "{run}");
+    }
+    left_behind::nothing(&instance);
+}

@@ -55,8 +55,16 @@ fn generation(instance: &Instance) -> u64 {
 }
 
 fn jobs(instance: &Instance) -> Vec<String> {
-    let all = ask(instance, "jobs");
-    all.as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap().to_owned()).collect()
+    let mut names: Vec<String> = Vec::new();
+    loop {
+        let after = names.last().map(|last| format!("?cursor={last}")).unwrap_or_default();
+        let page = ask(instance, &format!("jobs{after}"));
+        let page = page.as_array().unwrap();
+        names.extend(page.iter().map(|job| job["name"].as_str().unwrap().to_owned()));
+        if page.len() < 1_000 {
+            return names;
+        }
+    }
 }
 
 fn has_job(instance: &Instance, name: &str) -> bool {

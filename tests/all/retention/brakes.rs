@@ -243,3 +243,39 @@ fn deletions_of_a_received_series_add_up_over_seven_days() {
       jerry_web_20260501 expired: not among the 9 newest
     ");
 }
+
+#[test]
+fn nothing_of_a_peers_name_space_ever_expires_and_the_plan_has_nothing_to_say_of_it() {
+    let mut scene = Scene::on("2026-01-01");
+    scene.peer_tom("mode=count,value=2", 30);
+    let space: larder::model::name::PlaceName = "usb/tom".parse().unwrap();
+    let above = scene.observed.locations[&"usb".parse().unwrap()].clone();
+    scene.observed.locations.insert(space.clone(), above);
+    let mut location = scene.desired.locations[&"usb".parse().unwrap()].clone();
+    location.name = space.clone();
+    location.owner = Some("tom".parse().unwrap());
+    scene.desired.locations.insert(space, location);
+    for _ in 0..60 {
+        let now = scene.now.timestamp();
+        let day = now.to_zoned(super::scene::paris()).date();
+        let archive = scene.archive("web", "usb/tom", day);
+        archive.origin = "tom".parse().unwrap();
+        archive.how = How::Received { from: "tom".parse().unwrap() };
+        archive.received_at = Some(now);
+        assert_eq!(scene.settle(), 0);
+        scene.now = scene.now.tomorrow().unwrap();
+    }
+    assert_eq!(scene.observed.archives.len(), 60);
+    let plan = larder::reconcile::plan(&scene.desired, &scene.observed, &scene.now);
+    assert!(
+        plan.blocked.is_empty() && plan.notes.is_empty(),
+        "{:?} {:?}",
+        plan.blocked,
+        plan.notes
+    );
+    let reasons: Vec<String> =
+        plan.passes[0].verdicts.iter().map(larder::reconcile::judge::Verdict::words).collect();
+    assert!(plan.passes[0].verdicts.iter().all(|verdict| verdict.keep));
+    assert_eq!(reasons[0], "received: what a peer sent stays");
+    assert!(reasons[59].starts_with("immutable: until"), "{}", reasons[59]);
+}

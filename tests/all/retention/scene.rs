@@ -96,6 +96,7 @@ impl Scene {
                 offsite: false,
                 identity: None,
                 trash: SignedDuration::from_hours(24),
+                owner: None,
                 place: Place::default(),
             };
             scene.desired.locations.insert(name, location);
@@ -324,6 +325,7 @@ pub(crate) fn check(scene: &Scene) -> String {
         let ruling = match &pass.ruling {
             Ruling::Policy(policy) => policy.to_string(),
             Ruling::Ended => "ended".to_owned(),
+            Ruling::Received => "received".to_owned(),
             Ruling::Orphaned(_) => "orphaned".to_owned(),
         };
         let count = pass.verdicts.len();

@@ -27,6 +27,7 @@ pub(crate) fn location(path: &Path) -> Location {
         offsite: false,
         identity: None,
         trash: jiff::SignedDuration::from_hours(24),
+        owner: None,
         place: Place::default(),
     }
 }

@@ -114,7 +114,9 @@ impl Instance {
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let mut all = arguments.to_vec();
         all.extend(["--format", "json"]);
-        serde_json::from_str(&self.ok(&all)).unwrap()
+        let json = serde_json::from_str(&self.ok(&all)).unwrap();
+        crate::support::answers::is_its_resource(arguments, &json);
+        json
     }
 
     /// The archives of the catalogue.
@@ -174,6 +176,15 @@ impl Instance {
                 std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
             );
             std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Whatever a test let an instance publish is what the schemas say.
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            crate::support::answers::are_valid(&self.path("public"));
         }
     }
 }

@@ -8,14 +8,6 @@ use super::told;
 fn an_api_beyond_loopback_without_tls() {
     assert_snapshot!(told(r#"[instance]
 listen = ["0.0.0.0:8470"]"#), @r#"
-    error: serving the API over the network is not carried out by this version yet
-     --> it.toml:2:1
-      |
-    2 | listen = ["0.0.0.0:8470"]
-      | ^^^^^^
-      |
-    hint: remove it, or comment it out: nothing that is written here is ignored in silence
-
     error: listening on `0.0.0.0:8470`, beyond loopback, needs `tls`
      --> it.toml:2:10
       |
@@ -30,14 +22,6 @@ listen = ["0.0.0.0:8470"]"#), @r#"
 fn an_address_without_a_port() {
     assert_snapshot!(told(r#"[instance]
 listen = ["127.0.0.1"]"#), @r#"
-    error: serving the API over the network is not carried out by this version yet
-     --> it.toml:2:1
-      |
-    2 | listen = ["127.0.0.1"]
-      | ^^^^^^
-      |
-    hint: remove it, or comment it out: nothing that is written here is ignored in silence
-
     error: `127.0.0.1` is not an address with a port, nor `unix:` with a path
      --> it.toml:2:11
       |
@@ -110,14 +94,6 @@ name = "jerry"
 [peer.tom]
 kind = "instance"
 url = "http://tom.example.org""#), @r#"
-    error: a peer is not carried out by this version yet
-     --> it.toml:3:7
-      |
-    3 | [peer.tom]
-      |       ^^^
-      |
-    hint: remove it, or comment it out: nothing that is written here is ignored in silence
-
     error: a peer beyond this host is reached over `https://` only
      --> it.toml:5:7
       |
@@ -132,15 +108,7 @@ url = "http://tom.example.org""#), @r#"
 fn a_peer_of_an_unnamed_instance() {
     assert_snapshot!(told(r#"[peer.nas]
 kind = "backup-channel"
-hostname = "nas""#), @r"
-    error: a peer is not carried out by this version yet
-     --> it.toml:1:7
-      |
-    1 | [peer.nas]
-      |       ^^^
-      |
-    hint: remove it, or comment it out: nothing that is written here is ignored in silence
-
+hostname = "nas""#), @r#"
     error: with peers, the name of this instance must be written
      --> it.toml:1:7
       |
@@ -148,7 +116,15 @@ hostname = "nas""#), @r"
       |       ^^^
       |
     hint: write `[instance]` with a `name`: a host name may change
-    ");
+
+    error: a peer of kind `backup-channel` is not carried out by this version yet
+     --> it.toml:2:1
+      |
+    2 | kind = "backup-channel"
+      | ^^^^
+      |
+    hint: remove it, or comment it out: nothing that is written here is ignored in silence
+    "#);
 }
 
 #[test]
@@ -157,7 +133,7 @@ fn a_peer_with_the_name_of_a_location() {
 name = "jerry"
 [peer.usb]
 kind = "backup-channel"
-hostname = "nas""#), @r"
+hostname = "nas""#), @r#"
     error: `usb` is also a location, at base.toml:8:11
      --> it.toml:3:7
       |
@@ -166,14 +142,14 @@ hostname = "nas""#), @r"
       |
     hint: peers and locations share one name space, since `send_to` names either
 
-    error: a peer is not carried out by this version yet
-     --> it.toml:3:7
+    error: a peer of kind `backup-channel` is not carried out by this version yet
+     --> it.toml:4:1
       |
-    3 | [peer.usb]
-      |       ^^^
+    4 | kind = "backup-channel"
+      | ^^^^
       |
     hint: remove it, or comment it out: nothing that is written here is ignored in silence
-    ");
+    "#);
 }
 
 #[test]
@@ -183,11 +159,19 @@ name = "jerry"
 [peer.cabin]
 kind = "direct-ssh-via-relay"
 ssh = { host = "c", user = "b" }"#), @r#"
-    error: a peer is not carried out by this version yet
-     --> it.toml:3:7
+    error: a peer of kind `direct-ssh-via-relay` is not carried out by this version yet
+     --> it.toml:4:1
       |
-    3 | [peer.cabin]
-      |       ^^^^^
+    4 | kind = "direct-ssh-via-relay"
+      | ^^^^
+      |
+    hint: remove it, or comment it out: nothing that is written here is ignored in silence
+
+    error: sending to a peer is not carried out by this version yet
+     --> it.toml:5:1
+      |
+    5 | ssh = { host = "c", user = "b" }
+      | ^^^
       |
     hint: remove it, or comment it out: nothing that is written here is ignored in silence
 
@@ -223,4 +207,179 @@ location = "usb""#), @r#"
       |
     hint: use a location without `compress` and `encrypt_to`; copies sent elsewhere may be encrypted
     "#);
+}
+
+#[test]
+fn a_peer_whose_archives_would_rest_where_another_location_is() {
+    assert_snapshot!(told(r#"[instance]
+name = "jerry"
+[location.theirs]
+path = "/srv/pool/tom"
+[location.all]
+path = "/srv/pool"
+[peer.tom]
+kind = "instance"
+url = "https://tom.example.org"
+accept = { token_hash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", location = "all" }"#), @r#"
+    error: the archives of `tom` would go to `/srv/pool/tom`, where location `theirs` is
+      --> it.toml:10:111
+       |
+    10 | accept = { token_hash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", location = "all" }
+       |                                                                                                               ^^^^^
+       |
+    hint: a peer has its folder for itself; the other is at it.toml:3:11
+    "#);
+}
+
+#[test]
+fn a_peer_that_would_store_into_the_folder_of_yunohost() {
+    let peer = |trust: &str| {
+        told(&format!(
+            r#"[instance]
+name = "jerry"
+[location.yunohost]
+path = "/home/yunohost.backup/archives"
+[peer.tom]
+kind = "instance"
+url = "https://tom.example.org"
+[peer.tom.accept]
+token_hash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+location = "yunohost"
+retention = {{ mode = "count", value = 7 }}
+trust = "{trust}""#
+        ))
+    };
+    assert_eq!(peer("restore"), "");
+    assert_snapshot!(peer("store"), @r#"
+    error: the archives of `tom` would rest in YunoHost's folder
+      --> it.toml:10:12
+       |
+    10 | location = "yunohost"
+       |            ^^^^^^^^^^
+       |
+    hint: YunoHost runs what an archive brings, as root: name another location, or write `trust = "restore"` if this peer may do anything here
+    "#);
+}
+
+#[test]
+fn what_a_peer_cannot_have_yet_is_refused_key_by_key() {
+    assert_snapshot!(told(r#"[instance]
+name = "jerry"
+[peer.tom]
+kind = "instance"
+url = "https://tom.example.org"
+token = { env = "TOM" }
+bandwidth = "5 MiB"
+fetch_from = ["web"]
+[peer.tom.accept]
+token_hash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+location = "main"
+retention = { mode = "count", value = 7 }
+scopes = ["send", "run", "restore"]
+[job.web]
+type = "custom_dir"
+source_path = "/var/www"
+send_to = ["tom"]"#), @r#"
+    error: sending to a peer is not carried out by this version yet
+     --> it.toml:6:1
+      |
+    6 | token = { env = "TOM" }
+      | ^^^^^
+      |
+    hint: remove it, or comment it out: nothing that is written here is ignored in silence
+
+    error: sending to a peer is not carried out by this version yet
+     --> it.toml:7:1
+      |
+    7 | bandwidth = "5 MiB"
+      | ^^^^^^^^^
+      |
+    hint: remove it, or comment it out: nothing that is written here is ignored in silence
+
+    error: fetching from a peer is not carried out by this version yet
+     --> it.toml:8:1
+      |
+    8 | fetch_from = ["web"]
+      | ^^^^^^^^^^
+      |
+    hint: remove it, or comment it out: nothing that is written here is ignored in silence
+
+    error: a peer that starts runs here is not carried out by this version yet
+      --> it.toml:13:19
+       |
+    13 | scopes = ["send", "run", "restore"]
+       |                   ^^^^^
+       |
+    hint: remove it, or comment it out: nothing that is written here is ignored in silence
+
+    error: a peer that restores here is not carried out by this version yet
+      --> it.toml:13:26
+       |
+    13 | scopes = ["send", "run", "restore"]
+       |                          ^^^^^^^^^
+       |
+    hint: remove it, or comment it out: nothing that is written here is ignored in silence
+
+    error: sending to a peer is not carried out by this version yet
+      --> it.toml:17:11
+       |
+    17 | send_to = ["tom"]
+       |           ^^^^^^^
+       |
+    hint: remove it, or comment it out: nothing that is written here is ignored in silence
+    "#);
+}
+
+#[test]
+fn the_name_space_of_a_peer_is_no_place_to_name() {
+    assert_snapshot!(told(r#"[job.web]
+type = "custom_dir"
+source_path = "/var/www"
+location = "main/tom"
+send_to = ["main/tom"]
+[defaults]
+location = "main/tom"
+[location."main/tom"]
+path = "/srv/tom""#), @r#"
+    error: a name has letters, digits, `_`, `-` and `.`
+     --> it.toml:4:12
+      |
+    4 | location = "main/tom"
+      |            ^^^^^^^^^^
+
+    error: a name has letters, digits, `_`, `-` and `.`
+     --> it.toml:5:12
+      |
+    5 | send_to = ["main/tom"]
+      |            ^^^^^^^^^^
+
+    error: `[defaults]` is defined twice, first at base.toml:4:2
+     --> it.toml:6:2
+      |
+    6 | [defaults]
+      |  ^^^^^^^^
+      |
+    hint: keep one of them, or give one another name
+
+    error: a name has letters, digits, `_`, `-` and `.`
+     --> it.toml:7:12
+      |
+    7 | location = "main/tom"
+      |            ^^^^^^^^^^
+
+    error: a name has letters, digits, `_`, `-` and `.`
+     --> it.toml:8:11
+      |
+    8 | [location."main/tom"]
+      |           ^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_token_that_would_store_archives() {
+    let told = told(
+        "[token.script]\nhash = \"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"\nscopes = [\"status\", \"send\"]",
+    );
+    assert!(told.contains("only peers store archives here"), "{told}");
+    assert!(told.contains("write a `[peer.NAME]` with `accept` for whoever sends"), "{told}");
 }

@@ -101,14 +101,6 @@ fn a_token_in_place_of_its_hash_is_not_repeated() {
     assert_snapshot!(told(r#"[token.x]
 hash = "s3cr3t-token"
 scopes = ["status"]"#), @r#"
-    error: an API token is not carried out by this version yet
-     --> it.toml:1:8
-      |
-    1 | [token.x]
-      |        ^
-      |
-    hint: remove it, or comment it out: nothing that is written here is ignored in silence
-
     error: this is not the hash of a token: `$2b$…` with 60 characters, or `sha256:` with 64 hex digits
      --> it.toml:2:8
       |
@@ -120,18 +112,95 @@ scopes = ["status"]"#), @r#"
 }
 
 #[test]
+fn a_token_of_ours_in_place_of_its_hash_is_not_repeated() {
+    assert_snapshot!(told(r#"[token.x]
+hash = "larder_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+scopes = ["status"]"#), @r#"
+    error: this is a token, which is secret, and not its hash
+     --> it.toml:2:8
+      |
+    2 | hash = "***********************************************************************"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+    hint: `larder token new` prints a token and its hash
+    "#);
+}
+
+#[test]
+fn a_bcrypt_that_is_quick_and_one_that_is_slow() {
+    assert_snapshot!(told(r#"[token.x]
+hash = "$2b$04$L6Bc/AlTQHyd9liGgGEZyOFLPHNgyxeEPfgYfBCVxJ7JIlwxyVU3u"
+scopes = ["status"]
+[token.y]
+hash = "$2b$16$L6Bc/AlTQHyd9liGgGEZyOFLPHNgyxeEPfgYfBCVxJ7JIlwxyVU3u"
+scopes = ["status"]"#), @r#"
+    error: a bcrypt of cost 4 is too quick: at least 8 is needed
+     --> it.toml:2:8
+      |
+    2 | hash = "************************************************************"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+    hint: `larder token new` prints a token and its hash
+
+    error: a bcrypt of cost 16 is too slow, each attempt takes seconds: at most 15 is allowed
+     --> it.toml:5:8
+      |
+    5 | hash = "************************************************************"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+    hint: `larder token new` prints a token and its hash
+    "#);
+}
+
+#[test]
+fn a_hash_that_was_cut_off() {
+    assert_snapshot!(told(r#"[token.x]
+hash = "$2b$12$L6Bc/AlTQHyd9liGgGEZyOFLPHNgyxeEPfgYfBCVxJ7JIlwxyVU3"
+scopes = ["status"]
+[token.y]
+hash = "sha256:9f86d081884c7d659a2feaa0c55ad015"
+scopes = ["status"]"#), @r#"
+    error: this is not the hash of a token: a bcrypt is `$2b$`, two digits, `$` and 53 of `./A-Za-z0-9`
+     --> it.toml:2:8
+      |
+    2 | hash = "***********************************************************"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+    hint: `larder token new` prints a token and its hash
+
+    error: this is not the hash of a token: `sha256:` is followed by 64 hex digits, not by 32 characters
+     --> it.toml:5:8
+      |
+    5 | hash = "***************************************"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+    hint: `larder token new` prints a token and its hash
+    "#);
+}
+
+#[test]
+fn a_token_with_two_holders() {
+    assert_snapshot!(told(r#"[token.x]
+hash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+scopes = ["status"]
+[token.y]
+hash = "sha256:9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08"
+scopes = ["admin"]"#), @r#"
+    error: this is also the hash of token `x`, at it.toml:1:8
+     --> it.toml:5:8
+      |
+    5 | hash = "sha256:9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+    hint: give each a token of its own: `larder token new` makes one
+    "#);
+}
+
+#[test]
 fn an_unknown_scope() {
     assert_snapshot!(told(r#"[token.x]
 hash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 scopes = ["stauts"]"#), @r#"
-    error: an API token is not carried out by this version yet
-     --> it.toml:1:8
-      |
-    1 | [token.x]
-      |        ^
-      |
-    hint: remove it, or comment it out: nothing that is written here is ignored in silence
-
     error: each item of `scopes` cannot be `stauts`
      --> it.toml:3:11
       |
@@ -154,14 +223,6 @@ url = { env = "HOOK" }"#), @r"
       |         ^
       |
     hint: write one table for each target
-
-    error: a notification is not carried out by this version yet
-     --> it.toml:1:9
-      |
-    1 | [notify.x]
-      |         ^
-      |
-    hint: remove it, or comment it out: nothing that is written here is ignored in silence
     ");
 }
 
@@ -170,14 +231,6 @@ fn an_unknown_event() {
     assert_snapshot!(told(r#"[notify.x]
 mail_to = "a@example.org"
 on = ["failures"]"#), @r#"
-    error: a notification is not carried out by this version yet
-     --> it.toml:1:9
-      |
-    1 | [notify.x]
-      |         ^
-      |
-    hint: remove it, or comment it out: nothing that is written here is ignored in silence
-
     error: each item of `on` cannot be `failures`
      --> it.toml:3:7
       |
@@ -185,5 +238,44 @@ on = ["failures"]"#), @r#"
       |       ^^^^^^^^^^
       |
     hint: did you mean `failure`?
+    "#);
+}
+
+#[test]
+fn events_for_a_switch_that_knows_none() {
+    assert_snapshot!(told(r#"[notify.x]
+ping_url = { env = "PING" }
+on = ["failure"]"#), @r#"
+    error: a dead-man's switch is told of every backup, and knows no events
+     --> it.toml:3:6
+      |
+    3 | on = ["failure"]
+      |      ^^^^^^^^^^^
+      |
+    hint: remove `on`
+    "#);
+}
+
+#[test]
+fn a_notification_that_would_never_be_sent() {
+    assert_snapshot!(told(r#"[notify.x]
+mail_to = "a@example.org"
+on = []
+[notify.y]
+mail_to = "a@example.org"
+on = ["recovery", "blocked"]"#), @r#"
+    error: without events nothing is ever told
+     --> it.toml:3:6
+      |
+    3 | on = []
+      |      ^^
+
+    error: `recovery` follows what was told before, and nothing of that is told here
+     --> it.toml:6:6
+      |
+    6 | on = ["recovery", "blocked"]
+      |      ^^^^^^^^^^^^^^^^^^^^^^^
+      |
+    hint: add `failure` or `overdue`
     "#);
 }

@@ -1,0 +1,150 @@
+//! What a caller sees of this instance.
+//!
+//! For a peer, what is not its own is not there at all: a handler looks names up in a view that
+//! holds its name space and nothing else, so that what is somebody else's and what never was are
+//! answered alike. What a peer learns of the rest (a verdict for each job) is told in types of
+//! their own, which a field that is added elsewhere does not reach. **Invariant:** a name space is
+//! compared whole, never by how a name begins.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Caller;
+use crate::engine::{ConfigReport, Event, View};
+use crate::model::archive::Archive;
+use crate::model::desired::Desired;
+use crate::model::name::PlaceName;
+use crate::model::observed::Observed;
+use crate::model::peer::Peer;
+use crate::model::run::{Run, Work};
+use crate::reconcile::Plan;
+
+/// The part of a view that a caller sees.
+pub(in crate::api) fn narrowed(view: Arc<View>, caller: &Caller) -> Arc<View> {
+    match caller {
+        Caller::Local | Caller::Token { .. } => view,
+        Caller::Peer { name, .. } => Arc::new(of_peer(&view, name)),
+    }
+}
+
+fn of_peer(view: &View, peer: &PlaceName) -> View {
+    let desired = &view.desired;
+    let own = desired.name_space(peer);
+    let is_own = |place: &PlaceName| own.as_ref() == Some(place);
+    let locations = desired.locations.iter().filter(|(name, _)| is_own(name));
+    let peers = desired.peers.iter().filter(|(name, _)| *name == peer);
+    let seen = Desired {
+        instance: desired.instance.clone(),
+        recovery_recipients: Vec::new(),
+        keeps_configuration: false,
+        jobs: [].into(),
+        templates: [].into(),
+        locations: locations.map(|(name, location)| (name.clone(), location.clone())).collect(),
+        peers: peers.map(|(name, peer)| (name.clone(), peer.clone())).collect(),
+        tokens: [].into(),
+        notify: [].into(),
+        hash: String::new(),
+    };
+    let all = &view.observed;
+    let states = all.locations.iter().filter(|(name, _)| is_own(name));
+    let series = all.series.iter().filter(|(series, _)| is_own(&series.location));
+    let runs = all.open_runs.iter().filter(|run| is_about(&run.work, own.as_ref()));
+    let observed = Observed {
+        archives: all.archives.iter().filter(|a| is_own(&a.location)).cloned().collect(),
+        foreign: all.foreign.iter().filter(|f| is_own(&f.location)).cloned().collect(),
+        locations: states.map(|(name, state)| (name.clone(), state.clone())).collect(),
+        open_runs: runs.cloned().collect(),
+        series: series.map(|(series, facts)| (series.clone(), facts.clone())).collect(),
+        ..Observed::nothing(all.awake_since)
+    };
+    let passes = view.plan.passes.iter().filter(|pass| is_own(&pass.series.location));
+    let plan = Plan {
+        at: view.plan.at.clone(),
+        actions: Vec::new(),
+        blocked: Vec::new(),
+        notes: Vec::new(),
+        passes: passes.cloned().collect(),
+        wake_at: None,
+    };
+    let config = ConfigReport {
+        dir: std::path::PathBuf::new(),
+        valid: true,
+        hash: String::new(),
+        applied: String::new(),
+        generation: 0,
+        applied_at: view.config.applied_at,
+        commit: None,
+        diagnostics: Vec::new(),
+        stale: Vec::new(),
+    };
+    View {
+        at: view.at.clone(),
+        started_at: view.started_at,
+        desired: Arc::new(seen),
+        config: Arc::new(config),
+        observed: Arc::new(observed),
+        plan: Arc::new(plan),
+        verdicts: Arc::default(),
+        uncovered: None,
+        listening: Arc::default(),
+        notices: Arc::default(),
+    }
+}
+
+/// Whether a piece of work is about what rests in a name space.
+fn is_about(work: &Work, own: Option<&PlaceName>) -> bool {
+    let place = match work {
+        Work::Backup { .. } => return false,
+        Work::Expire { series, .. } => &series.location,
+        Work::EmptyTrash { location, .. }
+        | Work::Verify { location, .. }
+        | Work::Adopt { location, .. }
+        | Work::Restore { location, .. }
+        | Work::Drill { location, .. } => location,
+        Work::Send { from, to, .. } => {
+            return own.is_some_and(|own| own == from || own == to);
+        }
+    };
+    own == Some(place)
+}
+
+impl Caller {
+    /// Whether it sees a run: a peer those about its own archives.
+    #[must_use]
+    pub fn sees_run(&self, run: &Run, desired: &Desired) -> bool {
+        match self {
+            Self::Local | Self::Token { .. } => true,
+            Self::Peer { name, .. } => is_about(&run.work, desired.name_space(name).as_ref()),
+        }
+    }
+
+    /// Whether it is told of an event. That there is a new view says nothing about what is in it.
+    #[must_use]
+    pub fn sees_event(&self, event: &Event, view: &View) -> bool {
+        match (self, event) {
+            (Self::Local | Self::Token { .. }, _) | (Self::Peer { .. }, Event::View) => true,
+            (Self::Peer { .. }, Event::Run(run)) => self.sees_run(run, &view.desired),
+            (Self::Peer { .. }, Event::Progress(id, _)) => {
+                let run = view.observed.open_runs.iter().find(|run| run.id == *id);
+                run.is_some_and(|run| self.sees_run(run, &view.desired))
+            }
+        }
+    }
+}
+
+/// Until when nothing that a peer stored here can be deleted, whoever asks: by this host's clock.
+/// `None` for what no peer stored, and once that time is over.
+pub(in crate::api) fn immutable_until(
+    desired: &Desired,
+    archive: &Archive,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let is_owner =
+        |peer: &&Peer| desired.name_space(&peer.name).as_ref() == Some(&archive.location);
+    let accept = desired.peers.values().find(is_owner)?.accept.as_ref()?;
+    // What was never recorded counts as if it came just now: its sender's clock proves nothing.
+    let arrived = archive.received_at.unwrap_or(now);
+    let until = arrived.checked_add(accept.immutable_for).unwrap_or(Timestamp::MAX);
+    (now < until).then_some(until)
+}

@@ -1,0 +1,124 @@
+//! The closed sets of words, and the texts with a form of their own, as the document names them.
+//!
+//! The structs of this folder hold texts, since a command of an older version must be able to read
+//! what a newer daemon says. What may stand in them is said here, from the words of the model
+//! wherever it has a list of them. **Invariant:** these types have no values; they are schemas.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::model::job::JobType as ModelJobType;
+use crate::model::restore::Part as ModelPart;
+use crate::model::run::{RunStatus as ModelRunStatus, Work};
+
+/// What a list of archives can be narrowed to.
+pub(in crate::api) const CONDITIONS: [&str; 6] =
+    ["present", "corrupt", "lost", "unavailable", "trashed", "foreign"];
+
+fn closed<T: AsRef<str>>(description: &str, words: impl IntoIterator<Item = T>) -> RefOr<Schema> {
+    let words = words.into_iter().map(|word| word.as_ref().to_owned());
+    let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+    schema.description(Some(description.trim())).into()
+}
+
+macro_rules! described {
+    ($(#[doc = $doc:literal] $name:ident = $schema:expr;)*) => {$(
+        #[doc = $doc]
+        #[derive(Debug)]
+        pub(in crate::api) enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let schema: fn(&str) -> RefOr<Schema> = $schema;
+                schema($doc)
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+        }
+    )*};
+}
+
+described! {
+    /// Where a run stands.
+    RunStatus = |doc| closed(doc, ModelRunStatus::ALL.map(ModelRunStatus::word));
+    /// What a run does.
+    RunKind = |doc| closed(doc, Work::WORDS);
+    /// Why a run was queued.
+    RunCause = |doc| closed(doc, ["due", "first", "manual", "reconcile"]);
+    /// The type of a job.
+    JobType = |doc| closed(doc, ModelJobType::ALL.map(ModelJobType::word));
+    /// Whether a job is there, or was ended.
+    JobState = |doc| closed(doc, ["present", "absent"]);
+    /// How a policy counts.
+    RetentionMode = |doc| closed(doc, ["count", "daily", "gfs"]);
+    /// How well a job is protected.
+    VerdictWord = |doc| closed(doc, ["protected", "at_risk", "unprotected"]);
+    /// What a drill found: `unable` when it cannot be found out on this host as it is.
+    DrillOutcome = |doc| closed(doc, ["proven", "failed", "unable"]);
+    /// In what state a copy is.
+    Condition = |doc| closed(doc, &CONDITIONS[..5]);
+    /// What a list of archives can be narrowed to.
+    ListedCondition = |doc| closed(doc, CONDITIONS);
+    /// How well an archive was made.
+    ArchiveOutcome = |doc| closed(doc, ["good", "partial", "suspect"]);
+    /// How a copy came to be.
+    ArchiveHow = |doc| closed(doc, ["scheduled", "manual", "received", "copied", "adopted"]);
+    /// The type of a location.
+    LocationType = |doc| closed(doc, ["folder"]);
+    /// Whether a location can be used; `unknown` before anybody looked.
+    LocationState = |doc| closed(doc, ["available", "unavailable", "suspect", "unknown"]);
+    /// Whether somebody must act on a note.
+    NoteWeight = |doc| closed(doc, ["problem", "remark"]);
+    /// How bad a finding in the configuration is.
+    Severity = |doc| closed(doc, ["error", "warning"]);
+    /// Whether somebody should look at an instance.
+    HealthStatus = |doc| closed(doc, ["ok", "degraded"]);
+    /// A step of a restore.
+    Part = |doc| closed(doc, ModelPart::ALL.map(ModelPart::word));
+    /// What came of a step.
+    StepOutcome = |doc| closed(doc, ["done", "failed", "unfinished", "not done"]);
+    /// What there is on a host.
+    CoveredKind = |doc| closed(doc, ["database", "app", "directory", "volume"]);
+    /// Whether a job keeps it.
+    Coverage = |doc| closed(doc, ["yes", "partly", "no", "unknown"]);
+    /// How a peer is reached.
+    PeerKind = |doc| closed(
+        doc,
+        ["instance", "backup-channel", "direct-ssh-direct", "direct-ssh-via-relay"],
+    );
+    /// What is known of a peer's presence.
+    PeerStatus = |doc| closed(doc, ["unknown", "online", "offline", "error"]);
+    /// A SHA-256, in hex.
+    Sha256Hex = |doc| text(doc).pattern(Some("^[0-9a-f]{64}$")).into();
+    /// The name of a job, or of one series of a job with `*`.
+    JobNameText = |doc| text(doc).pattern(Some(JOB_NAME)).into();
+    /// Where a list of archives goes on: from the `Link` header of the page before.
+    ArchivesCursor = |doc| text(doc).pattern(Some(ARCHIVES_CURSOR)).into();
+    /// A file of the configuration, relative to its directory.
+    ConfigFile = |doc| text(doc).pattern(Some(CONFIG_FILE)).into();
+    /// The identity of an archive, the same in every copy.
+    ArchiveId = |doc| text(doc).format(Some(SchemaFormat::Custom("uuid".to_owned()))).into();
+    /// A civil day in the instance's zone.
+    CivilDay = |doc| text(doc).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))).into();
+    /// How a location or a file is compressed: `none`, `gzip:LEVEL` or `zstd:LEVEL`.
+    CodecWord = |doc| text(doc).pattern(Some("^(none|gzip:[0-9]+|zstd:[0-9]+)$")).into();
+}
+
+/// What a name may be made of; the model has the last word.
+const JOB_NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,49}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,63})?$";
+/// `CREATED.ID.LOCATION`.
+const ARCHIVES_CURSOR: &str =
+    "^-?[0-9]{1,30}\\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\\..+$";
+/// A file below the configuration's directory that would be read there.
+const CONFIG_FILE: &str = "^([^./][^/]*/)*[^./][^/]*\\.toml$";
+
+fn text(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description.trim()))
+}

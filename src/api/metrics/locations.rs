@@ -1,0 +1,146 @@
+//! Locations and peers.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::text::{Exposition, Value};
+use crate::api::dto::condition_word;
+use crate::engine::View;
+use crate::model::archive::{Archive, Condition};
+use crate::model::location::Location;
+use crate::model::name::PlaceName;
+use crate::model::observed::LocationState;
+
+/// The conditions that are counted from the start.
+const CONDITIONS: [&str; 5] = ["present", "unavailable", "corrupt", "lost", "trashed"];
+
+/// What rests at one location.
+#[derive(Debug, Default)]
+struct Stock {
+    /// How many and how many bytes, by condition.
+    by_condition: BTreeMap<&'static str, (u64, u64)>,
+    /// When the bytes were last compared that nobody looked at for the longest time.
+    longest_unread: Option<Timestamp>,
+}
+
+/// Those locations that are asked for.
+pub(super) fn locations(text: &mut Exposition, view: &View, wanted: impl Fn(&PlaceName) -> bool) {
+    let all = view.desired.locations.values().filter(|location| wanted(&location.name));
+    let all: Vec<&Location> = all.collect();
+    let stocks = stocks(view);
+    let state = |location: &Location| view.observed.locations.get(&location.name);
+    let mut each = |name: &str, help: &str, value: &dyn Fn(&Location) -> Option<Value>| {
+        text.gauge(name, help, |samples| {
+            for location in &all {
+                samples.put_some(&[("location", location.name.as_str())], value(location));
+            }
+        });
+    };
+    each(
+        "larder_location_available",
+        "Whether the location can be used now; missing before anybody looked.",
+        &|location| {
+            let is_there = matches!(state(location)?, LocationState::Available { .. });
+            Some(Value::Flag(is_there))
+        },
+    );
+    each(
+        "larder_location_free_bytes",
+        "Bytes that may still be written there, while it can be used.",
+        &|location| match state(location)? {
+            LocationState::Available { free, .. } => Some(Value::Number(*free)),
+            LocationState::Unavailable(_) | LocationState::Suspect(_) => None,
+        },
+    );
+    each(
+        "larder_location_capacity_bytes",
+        "Bytes there in all.",
+        &|location| match state(location)? {
+            LocationState::Available { total, .. } => Some(Value::Number(*total)),
+            LocationState::Unavailable(_) | LocationState::Suspect(_) => None,
+        },
+    );
+    each(
+        "larder_location_min_free_bytes",
+        "Bytes that a run must leave free there.",
+        &|location| Some(Value::Number(location.min_free.0)),
+    );
+    each(
+        "larder_location_oldest_verification_timestamp_seconds",
+        "When that archive was last compared with its hash which nobody looked at for the longest time; when it came, if that never happened.",
+        &|location| stocks.get(&location.name)?.longest_unread.map(Value::Moment),
+    );
+    let foreign = foreign(view);
+    each("larder_location_foreign_files", "Files there that larder did not make.", &|location| {
+        Some(Value::Number(foreign.get(&location.name).copied().unwrap_or(0)))
+    });
+    let nothing = Stock::default();
+    let mut by_condition = |name: &str, help: &str, value: &dyn Fn((u64, u64)) -> u64| {
+        text.gauge(name, help, |samples| {
+            for location in &all {
+                let stock = stocks.get(&location.name).unwrap_or(&nothing);
+                for condition in CONDITIONS {
+                    let pair = stock.by_condition.get(condition).copied().unwrap_or_default();
+                    let labels = [("location", location.name.as_str()), ("condition", condition)];
+                    samples.put(&labels, Value::Number(value(pair)));
+                }
+            }
+        });
+    };
+    by_condition("larder_location_archives", "Archives there, by their condition.", &|pair| pair.0);
+    by_condition(
+        "larder_location_archive_bytes",
+        "Bytes of the files of archives there, by their condition.",
+        &|pair| pair.1,
+    );
+    text.gauge("larder_location_info", "What the location is; always 1.", |samples| {
+        let word = |flag| if flag { "true" } else { "false" };
+        for location in &all {
+            let labels = [
+                ("location", location.name.as_str()),
+                ("removable", word(location.removable)),
+                ("offsite", word(location.offsite)),
+            ];
+            samples.put(&labels, Value::Number(1));
+        }
+    });
+}
+
+fn stocks(view: &View) -> BTreeMap<&PlaceName, Stock> {
+    let mut stocks: BTreeMap<&PlaceName, Stock> = BTreeMap::new();
+    for archive in &view.observed.archives {
+        let stock = stocks.entry(&archive.location).or_default();
+        let pair = stock.by_condition.entry(condition_word(&archive.condition)).or_default();
+        pair.0 += 1;
+        pair.1 = pair.1.saturating_add(archive.file_size);
+        if archive.condition == Condition::Present {
+            let read = read_at(archive);
+            stock.longest_unread = Some(stock.longest_unread.map_or(read, |at| at.min(read)));
+        }
+    }
+    stocks
+}
+
+/// When its bytes were last compared with their hash; what was just written counts as read.
+fn read_at(archive: &Archive) -> Timestamp {
+    archive.verified_at.or(archive.received_at).unwrap_or(archive.created_at)
+}
+
+fn foreign(view: &View) -> BTreeMap<&PlaceName, u64> {
+    let mut found = BTreeMap::new();
+    for file in &view.observed.foreign {
+        *found.entry(&file.location).or_default() += 1;
+    }
+    found
+}
+
+/// Peers. Whether one answers is told once somebody has asked it.
+pub(super) fn peers(text: &mut Exposition, view: &View) {
+    text.gauge("larder_peer_info", "What kind of peer it is; always 1.", |samples| {
+        for peer in view.desired.peers.values() {
+            let labels = [("peer", peer.name.as_str()), ("kind", peer.kind.word())];
+            samples.put(&labels, Value::Number(1));
+        }
+    });
+}
