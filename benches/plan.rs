@@ -128,6 +128,7 @@ fn situation(jobs: usize, archives: usize, scenario: Scenario) -> (Desired, Obse
             last_attempt: Some(ended),
             last_success: Some(finished_at),
             last_failure: None,
+            table: None,
         };
         observed.jobs.insert(job.name.clone(), facts);
         let (places, days): (&[&str], _) = match scenario {
@@ -177,6 +178,7 @@ fn empty(now: &Zoned) -> Desired {
             publish_dir: PathBuf::new(),
             control_socket: PathBuf::new(),
             page_edits_peers: false,
+            page: None,
         },
         recovery_recipients: Vec::new(),
         keeps_configuration: false,

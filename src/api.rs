@@ -3,7 +3,7 @@
 //! The control socket serves it while a daemon runs; without one the command line calls it in its
 //! own process. So each command is written once, and what a script reads is what a person sees.
 //! **Invariants:** nothing is decided here: a handler reads a [`View`] or asks the [`Handle`]; every
-//! route but `/healthz` stands behind a scope ([`access`]).
+//! route but `/healthz` and `/pairing` stands behind a scope ([`access`]).
 
 use std::sync::Arc;
 
@@ -39,7 +39,9 @@ mod locations;
 mod metrics;
 mod notify;
 mod network;
+mod pairing;
 mod peers;
+mod remote;
 mod plan;
 mod restore;
 mod runs;
@@ -79,9 +81,19 @@ impl App {
         }
     }
 
-    /// The part of the view that a caller sees.
+    /// The part of the view that a caller may read archives of.
+    fn view_to_read(&self, caller: &Caller) -> Arc<View> {
+        access::narrowed_to_read(self.view(), caller)
+    }
+
+    /// The part of the view that a caller sees, and may change something in.
     fn view_for(&self, caller: &Caller) -> Arc<View> {
         access::narrowed(self.view(), caller)
+    }
+
+    /// The same with this instance's own archives: for what a peer may order that has the scope.
+    fn view_for_orders(&self, caller: &Caller) -> Arc<View> {
+        access::narrowed_to_orders(self.view(), caller)
     }
 
     /// The configuration in force.
@@ -130,6 +142,12 @@ pub fn router_for(handle: Handle, caller: Caller) -> Router {
 /// The API of a running engine over the network: a caller may do what its token may.
 pub fn network(handle: Handle, gate: Arc<Gate>) -> Router {
     behind(gate, App::live_on(handle))
+}
+
+/// The API of a running engine for another part of this program, which says with each request who
+/// asks (an extension, [`Caller`]). Without one the answer is 401.
+pub fn inner(handle: Handle) -> Router {
+    serve::harden(finish(routes(), App::live_on(handle)))
 }
 
 fn behind(gate: Arc<Gate>, app: App) -> Router {
@@ -181,6 +199,15 @@ fn routes() -> OpenApiRouter<App> {
         .routes(guarded(Scope::Admin, routes!(notify::test)))
         .routes(guarded(Scope::Status, routes!(peers::list)))
         .routes(guarded(Scope::Status, routes!(peers::show)))
+        .routes(guarded(Scope::Run, routes!(peers::check)))
+        .routes(guarded(Scope::Run, routes!(remote::run)))
+        .routes(guarded(Scope::Run, routes!(remote::verify)))
+        .routes(guarded(Scope::Restore, routes!(remote::restore)))
+        .routes(guarded(Scope::Admin, routes!(peers::edit::add)))
+        .routes(guarded(Scope::Admin, routes!(peers::edit::remove)))
+        .routes(guarded(Scope::Admin, routes!(pairing::list, pairing::invite)))
+        .routes(guarded(Scope::Admin, routes!(pairing::forget)))
+        .routes(routes!(pairing::pair))
         .routes(guarded(Scope::Status, routes!(network::list)))
         .routes(guarded(Scope::Status, routes!(description::show)))
         .routes(guarded(Scope::List, routes!(archives::list)))
@@ -189,10 +216,13 @@ fn routes() -> OpenApiRouter<App> {
         .routes(guarded(Scope::List, routes!(archives::info)))
         .routes(guarded(Scope::List, routes!(archives::why)))
         .routes(guarded(Scope::Fetch, routes!(archives::download::download)))
+        .routes(guarded(Scope::Fetch, routes!(archives::offered::description)))
+        .routes(guarded(Scope::Fetch, routes!(archives::offered::held)))
         .routes(guarded(Scope::Send, routes!(uploads::start)))
         .routes(guarded(Scope::Send, routes!(uploads::chunk)))
         .routes(guarded(Scope::Send, routes!(uploads::show, uploads::abandon)))
         .routes(guarded(Scope::Send, routes!(uploads::finish)))
+        .routes(guarded(Scope::Admin, routes!(uploads::landing)))
         .routes(guarded(Scope::Restore, routes!(restore::start)))
         .routes(guarded(Scope::Restore, routes!(restore::plan)))
         .routes(guarded(Scope::Restore, routes!(restore::status)))

@@ -36,12 +36,14 @@ mod open;
 mod ahead;
 mod read_back;
 mod check;
+mod inspect;
 mod tree;
 mod copy;
 pub mod identity;
 
 pub use check::{Comparison, Difference, compare_with_manifest};
-pub use copy::{Copied, Recode, Survey, copy, survey};
+pub use copy::{Copied, Recode, Survey, copy, encrypt, survey};
+pub use inspect::{Inspection, inspect};
 pub use layers::Destination;
 pub use manifest::Line;
 pub use metadata::{HOOK, HOOK_MEMBER, directory_prefix};

@@ -33,11 +33,13 @@ mod runs;
 mod archive;
 mod restore;
 mod location;
+mod peer;
 mod simulate;
 mod why;
 mod identity;
 mod token;
 mod notify;
+mod receive;
 mod recover;
 mod init;
 mod generate;
@@ -150,6 +152,9 @@ enum Command {
     /// List, check and move locations
     #[command(subcommand)]
     Location(location::Command),
+    /// Other instances, and hosts that hold copies
+    #[command(subcommand)]
+    Peer(peer::Command),
     /// Show what a policy would keep, without any configuration
     Simulate(simulate::Arguments),
     /// Say what keeps an archive, and when it would leave
@@ -163,6 +168,9 @@ enum Command {
     /// Try whether those who are told about failures hear it
     #[command(subcommand)]
     Notify(notify::Command),
+    /// Take an archive that a peer sends by rsync, for the `command=` of its SSH key
+    #[command(hide = true)]
+    Receive(receive::Arguments),
     /// Bring back a burned server from a folder of archives
     Recover(recover::Arguments),
     /// Write a first configuration for this host
@@ -226,11 +234,13 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Command::Restore(arguments) => restore::run(context, arguments).await,
         Command::RestoreUnit(arguments) => restore::unit(arguments).await,
         Command::Location(command) => location::run(context, command).await,
+        Command::Peer(command) => peer::run(context, command).await,
         Command::Simulate(arguments) => simulate::run(context, arguments),
         Command::Why(arguments) => why::run(context, arguments).await,
         Command::Token(command) => token::run(context, command),
         Command::Identity(command) => identity::run(context, command),
         Command::Notify(command) => notify::run(context, command).await,
+        Command::Receive(arguments) => receive::run(context, arguments).await,
         Command::Recover(arguments) => recover::run(context, arguments).await,
         Command::Init(arguments) => init::run(context, arguments),
         Command::Schema(arguments) => generate::schema(context, arguments),

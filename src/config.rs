@@ -5,7 +5,7 @@
 //! told in one go. What is written is either carried out or refused; nothing is ignored.
 //!
 //! **Invariants:** a [`Desired`] is whole and consistent, and it never stems from an empty,
-//! vanished or unreadable directory. The program never writes into the directory from here.
+//! vanished or unreadable directory. The program writes into the directory from [`edit`] alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -30,14 +30,14 @@ mod read;
 mod table;
 mod tree;
 mod units;
-mod unsupported;
 mod value;
 
+pub mod edit;
 pub mod schema;
 pub mod show;
 pub mod watch;
 
-pub use certificate::{CertificateError, read_certificate};
+pub use certificate::{CertificateError, fingerprint, read_certificate};
 pub use commit::commit_of;
 pub use diagnostic::{Diagnostic, Severity, render, to_json};
 pub use judge::{Judged, PlaceError, judge, judge_alone, place_in};
@@ -118,11 +118,6 @@ pub fn parse(files: &Files, dir: &Path) -> Parsed {
 /// fit together, the whole last good configuration stays.
 #[must_use]
 pub fn parse_with_last_good(files: &Files, last_good: &LastGood, dir: &Path) -> Parsed {
-    parse_terms(files, last_good, dir, true)
-}
-
-/// `refuse`: whether what this version does not carry out is an error.
-fn parse_terms(files: &Files, last_good: &LastGood, dir: &Path, refuse: bool) -> Parsed {
     let dir = last_good::absolute(dir);
     let mut findings = Vec::new();
     let mut torn = BTreeMap::new();
@@ -138,7 +133,7 @@ fn parse_terms(files: &Files, last_good: &LastGood, dir: &Path, refuse: bool) ->
         objects.extend(objects_of(file, text, &mut findings, &mut torn));
     }
     let torn_files: Vec<String> = torn.keys().cloned().collect();
-    let terms = Terms { dir: &dir, torn: &torn_files, refuse };
+    let terms = Terms { dir: &dir, torn: &torn_files };
     let Built { desired, findings: found, failed } = build(&objects, terms);
     // Beside a syntax error the parser has guessed: what else its line says is not worth telling.
     let guessed: BTreeSet<(String, u32)> =

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::api;
 use crate::api::access::Gate;
 use crate::api::serve::{Limits, ListenError, Server, follow};
+use crate::dashboard;
 use crate::engine::{Autonomy, Engine, Event, Handle, Listening, Options, RunFilter, StartError};
 use crate::publish::{self, Published};
 use crate::stop::{Stop, Stopped};
@@ -39,7 +40,9 @@ pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
     let stop = Stop::new();
     // The network first: who reaches the control socket is told where it is.
     let gate = Arc::new(Gate::new());
-    let server = match listen(&handle, api::network(handle.clone(), gate)).await {
+    let router = api::network(handle.clone(), Arc::clone(&gate));
+    let router = dashboard::around(router, handle.clone(), gate);
+    let server = match listen(&handle, router).await {
         Ok(server) => server,
         Err(error) => {
             handle.shutdown().await;

@@ -5,7 +5,8 @@
 //! through here, and every failure comes back to the caller: a flush that failed is never tried
 //! again, since the second attempt would report a success that the first one's data never had.
 //!
-//! **Invariant:** nothing here replaces a file, except [`write_atomic`] the one it was asked to.
+//! **Invariant:** nothing here replaces a file, except [`write_atomic`] and [`replace`] the one that
+//! they were asked to.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -56,6 +57,15 @@ pub fn write_atomic(path: &Path, bytes: &[u8], access: impl Into<Access>) -> io:
         let _ = remove(&temporary);
     }
     result
+}
+
+/// Gives a flushed file the name of another, which is gone then, in one step. Durable after
+/// [`sync_dir`].
+///
+/// # Errors
+/// Whatever the file system answers; then both are as they were.
+pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    if fault::ask(Call::Replace, from, Some(to))? { fs::rename(from, to) } else { Ok(()) }
 }
 
 /// Makes a new file with this content and flushes it. Its name is not durable before

@@ -23,9 +23,12 @@ use crate::progress::Snapshot;
 use crate::reconcile::Plan;
 use crate::status::JobVerdict;
 
+pub use self::contacts::hand::RemoteOrder;
 pub use self::handle::Handle;
 pub(crate) use self::members::ask_the_host as list_members;
-pub use self::receive::{Announced, ChunkHead, ChunkReceived, ReceiveError, Standing};
+pub use self::receive::{
+    Announced, ChunkHead, ChunkReceived, InTheWay, Landing, ReceiveError, Standing,
+};
 pub use self::tally::{BOUNDS, Durations, Tally};
 
 mod core;
@@ -56,7 +59,14 @@ mod suspicion;
 mod expire;
 mod verify;
 mod send;
+mod push;
+mod fetch;
+mod far;
+mod prune;
+mod contacts;
+pub mod pairing;
 mod receive;
+mod offered;
 mod adopt;
 mod restore;
 mod drill;
@@ -239,6 +249,17 @@ pub enum RequestError {
     /// The engine is stopping.
     #[error("the daemon is stopping")]
     Stopping,
+}
+
+/// Why another instance did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// It was not asked.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// It could not be asked, or refused.
+    #[error(transparent)]
+    Peer(#[from] crate::peer::PeerError),
 }
 
 /// Why an engine could not start.

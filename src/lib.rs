@@ -10,7 +10,8 @@
 //!         reconcile::plan(&Desired, &Observed, now) ─→ Plan { actions with reasons, blocked, wake_at }
 //!               engine::executor ─ one run at a time ─┬ backup: source yields members → archive writer → location publishes
 //!                                                     ├ expire · empty the trash · verify
-//!                                                     ├ send: a copy to another location
+//!                                                     ├ send: a copy to another location, or to a peer
+//!                                                     ├ fetch: a copy from a peer · prune: at a peer that is a bare host
 //!                                                     ├ restore: archive → plan of steps → files, database, services
 //!                                                     └ drill: a restore nobody asked for, compared with the manifest
 //!         peers ─ uploads, chunk by chunk ─→ engine::receive ─→ published by the same protocol
@@ -28,9 +29,9 @@
 //!
 //! | layer | modules | what they may do |
 //! |---|---|---|
-//! | show | [`daemon`], [`cli`], [`publish`], [`api`] | ask [`engine::Handle`] |
+//! | show | [`daemon`], [`cli`], [`publish`], [`dashboard`], [`api`] | ask [`engine::Handle`] |
 //! | run | [`engine`] | everything below, one run at a time |
-//! | touch | [`state`], [`delivery`], [`recover`], [`restore`], [`coverage`], [`location`], [`archive`], [`yunohost`], [`database`], [`source`], [`config`], [`secret`], [`process`], [`durable`], [`progress`], [`causes`], [`stop`] | one concern each; blocking |
+//! | touch | [`state`], [`peer`], [`delivery`], [`recover`], [`restore`], [`coverage`], [`location`], [`archive`], [`yunohost`], [`database`], [`source`], [`config`], [`secret`], [`process`], [`durable`], [`progress`], [`causes`], [`stop`] | one concern each; blocking |
 //! | decide | [`notices`], [`status`], [`reconcile`], [`model`] | no I/O, no clock, no async, no failure |
 //!
 //! # Invariants
@@ -69,11 +70,13 @@ pub mod restore;
 pub mod recover;
 pub mod coverage;
 pub mod delivery;
+pub mod peer;
 pub mod state;
 
 pub mod engine;
 
 pub mod api;
+pub mod dashboard;
 pub mod publish;
 pub mod cli;
 pub mod daemon;

@@ -32,8 +32,10 @@ mod marker;
 mod names;
 mod publish;
 mod receive;
+mod repair;
 mod scan;
 mod sweep;
+pub mod landing;
 mod trash;
 
 /// What the engine needs of a place where archives rest.

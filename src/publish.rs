@@ -137,13 +137,14 @@ fn contents(
     show("jobs", list(jobs)?)?;
     show("archives", list(archives)?)?;
     let peers = || view.desired.peers.values();
-    show("peers", list(peers().map(|peer| dto::Peer::new(peer).published()))?)?;
+    show("peers", list(peers().map(|peer| dto::Peer::new(view, peer).published()))?)?;
     let newest = |job: &str| {
         let of_job = |run: &&dto::Run| run.kind == "backup" && run.job_id.as_deref() == Some(job);
         runs.iter().find(of_job).cloned()
     };
     let this = dto::Member::this(view, None, newest);
-    show("network", list(std::iter::once(this).chain(peers().map(dto::Member::unknown)))?)?;
+    let known = peers().map(|peer| dto::Member::of_peer(view, peer).published());
+    show("network", list(std::iter::once(this).chain(known))?)?;
     show("runs", list(runs.iter())?)
 }
 

@@ -26,6 +26,7 @@ pub(crate) mod drills;
 pub(crate) mod checks;
 pub(crate) mod turns;
 pub(crate) mod guards;
+pub mod watch;
 pub mod judge;
 pub mod expiry;
 pub mod simulate;
@@ -141,6 +142,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: &Zoned) -> Plan {
     let idle = sum.actions.is_empty() && observed.open_runs.is_empty();
     sum.add(checks::part(&situation, idle));
     sum.add(guards::part(&situation));
+    sum.add(watch::part(&situation));
 
     sum.notes.sort_by_key(|note| note.weight);
     let moment = now.timestamp();

@@ -21,7 +21,7 @@ mod carry;
 pub use carry::{Ended, Prepared, carry_out, in_order, prepare};
 pub use configuration::{Configuration, Origin, take_back};
 pub use home::bring_home;
-pub use look::{Copy, Found, look};
+pub use look::{Copy, Found, look, make_ready};
 pub use orders::{Item, items};
 pub use series::{Series, newest};
 pub use tables::from_tables;

@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
 use crate::model::desired::SecretRef;
+use crate::model::token::PREFIX;
 use crate::process::{self, ProcessError};
 use crate::stop::Stop;
 
@@ -23,6 +24,32 @@ const LARGEST: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// `O_NONBLOCK`: a fifo in the place of a file must not hold us up.
 const NON_BLOCKING: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
+/// A token of 256 random bits, as this program makes them.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn new_token() -> Result<Zeroizing<String>, getrandom::Error> {
+    use std::fmt::Write as _;
+    let random = random()?;
+    // Long enough from the start: a text that grows leaves copies behind.
+    let mut token = Zeroizing::new(String::with_capacity(PREFIX.len() + 2 * random.len()));
+    token.push_str(PREFIX);
+    for byte in random.iter() {
+        let _ = write!(token, "{byte:02x}");
+    }
+    Ok(token)
+}
+
+/// 256 random bits.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn random() -> Result<Zeroizing<[u8; 32]>, getrandom::Error> {
+    let mut random = Zeroizing::new([0; 32]);
+    getrandom::fill(random.as_mut_slice())?;
+    Ok(random)
+}
 
 /// Why a secret could not be had.
 #[derive(Debug, thiserror::Error)]

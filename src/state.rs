@@ -29,6 +29,7 @@ mod lookup;
 mod history;
 mod logs;
 mod uploads;
+mod contacts;
 
 pub use history::{HistoryKeep, RunFilter};
 pub use logs::LOG_CAP;

@@ -10,7 +10,7 @@
 //! for `max_age` (or which is the newest there is). **Invariant:** pure, like the plan: the same
 //! facts give the same verdict, whoever asks.
 
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 
 use crate::model::desired::Desired;
 use crate::model::job::Job;
@@ -26,7 +26,7 @@ mod proof;
 mod nagios;
 
 pub use nagios::{Check, check};
-pub use reason::Reason;
+pub use reason::{Heard, Reason};
 
 /// How well a job is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +80,12 @@ pub struct JobVerdict {
     pub copies: Vec<PlaceName>,
     /// Those of them that are off-site.
     pub offsite: Vec<PlaceName>,
+    /// What was heard of peers that hold copies, and when.
+    pub heard: Vec<Heard>,
+    /// When its next archive is to be there at the latest; nothing is expected of a disabled one.
+    pub expected_by: Option<Timestamp>,
+    /// How old its newest good archive may get.
+    pub max_age: SignedDuration,
 }
 
 /// Judges every living job, disabled ones included, in the order of their names.
@@ -136,6 +142,9 @@ fn judge_template(situation: &Situation, job: &Job) -> JobVerdict {
         overdue: false,
         copies: Vec::new(),
         offsite: Vec::new(),
+        heard: Vec::new(),
+        expected_by: None,
+        max_age: situation.max_age(job),
         last_drill: None,
         next_drill: None,
         proven_at: None,
@@ -147,8 +156,8 @@ fn judge_job(situation: &Situation, job: &Job, blocked: &[Blocked]) -> JobVerdic
     let newest = situation.newest_good(&archives);
     let facts = situation.facts(job);
     let max_age = situation.max_age(job);
-    let places = goals::places(situation, job, &archives, max_age);
-    let mut reasons = goals::reasons(situation, job, &archives, &places, max_age);
+    let (places, heard) = goals::places(situation, job, &archives, max_age);
+    let mut reasons = goals::reasons(situation, job, &archives, &places, &heard, max_age);
     let proof = proof::judge(situation, job, newest.is_some());
     // One word for the same failure: what the last drill said of the newest archive.
     reasons.retain(|reason| match reason {
@@ -191,7 +200,22 @@ fn judge_job(situation: &Situation, job: &Job, blocked: &[Blocked]) -> JobVerdic
         last_success: facts.and_then(|facts| facts.last_success).or(made),
         offsite: places.iter().filter(|place| place.offsite).map(goals::Place::name).collect(),
         copies: places.iter().map(goals::Place::name).collect(),
+        heard,
+        expected_by: expected_by(situation, job, made, max_age),
+        max_age,
     }
+}
+
+/// When the next archive of a job is to be there at the latest: others watch for it.
+fn expected_by(
+    situation: &Situation,
+    job: &Job,
+    made: Option<Timestamp>,
+    max_age: SignedDuration,
+) -> Option<Timestamp> {
+    let known_since = || situation.facts(job).map(|facts| facts.first_seen);
+    let since = made.or_else(known_since).filter(|_| job.enabled)?;
+    since.checked_add(max_age).ok()
 }
 
 fn next_run(situation: &Situation, job: &Job) -> Option<Timestamp> {

@@ -31,10 +31,10 @@ mod guesses;
 mod line;
 mod seen;
 
-pub use gate::Gate;
 pub(super) use gate::authenticate;
+pub use gate::{Gate, Pass, Refusal};
 pub use scope::Scope;
-pub(super) use seen::{immutable_until, narrowed};
+pub(super) use seen::{narrowed, narrowed_to_orders, narrowed_to_read};
 
 /// The header of the specification that carries a token.
 pub const KEY_HEADER: &str = "x-backupmanager-key";

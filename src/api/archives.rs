@@ -18,9 +18,12 @@ use crate::model::name::InstanceName;
 
 pub(super) mod change;
 pub(super) mod download;
+pub(super) mod offered;
 
 /// How many archives a page has when nobody says.
 const LIMIT: usize = 1000;
+/// How many it has at most when the future of each is looked into.
+const LEAVES_MAX: usize = 200;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -31,12 +34,18 @@ pub(super) struct ListQuery {
     location: Option<String>,
     /// Of this instance only.
     origin: Option<String>,
+    /// Only those whose name has this in it, in any case.
+    search: Option<String>,
     /// In this condition only.
     #[param(value_type = words::ListedCondition, required = false)]
     condition: Option<String>,
     /// Whether files that are not ours are listed as well, at the end of the last page.
     #[serde(default)]
     foreign: bool,
+    /// Whether the day is told on which each would leave if every coming run succeeds; for a page
+    /// of 200 at most.
+    #[serde(default)]
+    leaves: bool,
     /// The most archives of a page.
     #[param(minimum = 1, maximum = 1000, default = 1000)]
     limit: Option<usize>,
@@ -50,6 +59,15 @@ pub(super) struct ListQuery {
 pub(super) struct CopyQuery {
     /// Only a copy at this location.
     pub(super) location: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OriginQuery {
+    /// Only a copy at this location.
+    pub(super) location: Option<String>,
+    /// Only archives of this peer.
+    pub(super) from: Option<String>,
 }
 
 /// The copy that a path names.
@@ -66,6 +84,41 @@ pub(super) fn find<'a>(
     Ok(resolve(question, &view.observed.archives)?)
 }
 
+/// The copy that a path names among the archives of a peer: what it sent, and what bears its name.
+pub(super) fn find_from<'a>(
+    view: &'a View,
+    text: &str,
+    location: Option<&str>,
+    from: &str,
+) -> Result<&'a Archive, Problem> {
+    let desired = &view.desired;
+    let peer = desired.peers.values().find(|peer| peer.name.as_str() == from).ok_or_else(|| {
+        Problem::not_found(format!("there is no peer `{from}`"))
+            .hint("`larder peer list` shows them; `larder peer add` gives a host name one")
+    })?;
+    let archives = view.observed.archives.iter().filter(|one| desired.is_of_peer(one, peer));
+    let archives: Vec<Archive> = archives.cloned().collect();
+    let mut own: Vec<InstanceName> = archives.iter().map(|one| one.origin.clone()).collect();
+    own.sort_unstable();
+    own.dedup();
+    let question = Question { text, location, need: Need::AnyCopy, own: &own };
+    let found = resolve(question, &archives).map(key);
+    let found = found.map_err(|error| {
+        let contact = view.observed.contacts.get(&peer.name);
+        let mut there = contact.iter().flat_map(|one| one.offered.iter());
+        let is_there = there.any(|copy| copy.name == text || copy.id.to_string() == text);
+        let problem = Problem::from(error);
+        if is_there {
+            return problem.hint(format!(
+                "it rests at `{from}` alone: name its job in `fetch_from` of `[peer.{from}]`, and it is fetched"
+            ));
+        }
+        problem
+    })?;
+    let same = view.observed.archives.iter().find(|one| key(one) == found);
+    same.ok_or_else(|| Problem::not_found(format!("there is no archive `{text}`")))
+}
+
 /// Its key.
 pub(super) fn key(archive: &Archive) -> ArchiveKey {
     ArchiveKey { id: archive.id, location: archive.location.clone() }
@@ -80,7 +133,6 @@ pub(super) fn key(archive: &Archive) -> ArchiveKey {
     params(ListQuery),
     responses(
         (status = 200, description = "The archives", body = Vec<dto::Entry>),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list(
@@ -89,8 +141,12 @@ pub(super) async fn list(
     Query(query): Query<ListQuery>,
     RawQuery(asked): RawQuery,
 ) -> Result<Page<dto::Entry>, Problem> {
-    let view = app.view_for(&caller);
-    let limit = page_size(query.limit, LIMIT)?;
+    let view = app.view_to_read(&caller);
+    let limit = page_size(query.limit, if query.leaves { LEAVES_MAX } else { LIMIT })?;
+    if query.leaves && limit > LEAVES_MAX {
+        return Err(Problem::bad_request(format!("a page of {limit} with `leaves` is too long"))
+            .hint(format!("`limit` is {LEAVES_MAX} at most with it")));
+    }
     if let Some(word) = &query.condition
         && !CONDITIONS.contains(&word.as_str())
     {
@@ -98,6 +154,8 @@ pub(super) async fn list(
             .hint(format!("one of {}", CONDITIONS.join(", "))));
     }
     let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|w| w == value);
+    let search = query.search.as_deref().map(str::to_lowercase).unwrap_or_default();
+    let has = |name: &str| search.is_empty() || name.to_lowercase().contains(&search);
     let foreign_only = query.condition.as_deref() == Some("foreign");
     let mut archives: Vec<&Archive> = view
         .observed
@@ -108,6 +166,7 @@ pub(super) async fn list(
                 && is(&query.location, archive.location.as_str())
                 && is(&query.origin, archive.origin.as_str())
                 && is(&query.condition, dto::condition_word(&archive.condition))
+                && has(archive.name.as_str())
         })
         .collect();
     if let Some(cursor) = &query.cursor {
@@ -123,11 +182,16 @@ pub(super) async fn list(
     archives.sort_unstable_by(|a, b| newest_first(a, b));
     let next = archives.last().filter(|_| more);
     let next = next.map(|archive| next_page(asked.as_deref(), &Cursor::text(archive)));
-    let mut kept = keep::verdicts(&view, &archives);
+    let mut kept = if query.leaves {
+        keep::verdicts_with_days(&view, &archives)
+    } else {
+        keep::verdicts(&view, &archives)
+    };
     let mut items: Vec<dto::Entry> = archives
         .into_iter()
         .map(|archive| {
             let retention = kept.remove(&(archive.id, archive.location.clone()));
+            let retention = retention.filter(|_| is_told(&caller, &view, archive));
             dto::Entry::Archive(Box::new(dto::Archive::new(&view, archive, retention)))
         })
         .collect();
@@ -135,6 +199,7 @@ pub(super) async fn list(
         let foreign = view.observed.foreign.iter();
         let foreign = foreign.filter(|foreign| {
             is(&query.location, foreign.location.as_str())
+                && has(&foreign.file_name)
                 && query.job.is_none()
                 && query.origin.is_none()
                 && (query.condition.is_none() || foreign_only)
@@ -188,10 +253,9 @@ impl<'a> Cursor<'a> {
     tag = "archives",
     operation_id = "archives_info",
     summary = "What is known of an archive.",
-    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
+    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), OriginQuery),
     responses(
         (status = 200, description = "The archive", body = dto::Archive),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -199,12 +263,21 @@ pub(super) async fn info(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(query): Query<CopyQuery>,
+    Query(query): Query<OriginQuery>,
 ) -> Result<Json<dto::Archive>, Problem> {
-    let view = app.view_for(&caller);
-    let archive = find(&view, &name, query.location.as_deref(), Need::AnyCopy)?;
-    let retention = keep::why(&view, archive);
+    let view = app.view_to_read(&caller);
+    let location = query.location.as_deref();
+    let archive = match &query.from {
+        Some(peer) => find_from(&view, &name, location, peer)?,
+        None => find(&view, &name, location, Need::AnyCopy)?,
+    };
+    let retention = keep::why(&view, archive).filter(|_| is_told(&caller, &view, archive));
     Ok(Json(dto::Archive::new(&view, archive, retention)))
+}
+
+/// Whether somebody is told what keeps an archive: what rules our own is no business of a peer.
+fn is_told(caller: &Caller, view: &View, archive: &Archive) -> bool {
+    caller.peer().is_none() || view.desired.locations.contains_key(&archive.location)
 }
 
 /// The archive with what keeps it and when it would leave.
@@ -214,10 +287,9 @@ pub(super) async fn info(
     tag = "archives",
     operation_id = "archives_why",
     summary = "What keeps an archive, and when it would leave.",
-    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
+    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), OriginQuery),
     responses(
         (status = 200, description = "The archive", body = dto::Archive),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -225,7 +297,7 @@ pub(super) async fn why(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(query): Query<CopyQuery>,
+    Query(query): Query<OriginQuery>,
 ) -> Result<Json<dto::Archive>, Problem> {
     info(State(app), caller, Path(name), Query(query)).await
 }

@@ -23,11 +23,13 @@ mod health;
 mod job;
 mod location;
 mod network;
+mod pairing;
 mod notices;
 mod peer;
 mod plan;
 mod restore;
 mod run;
+mod upload;
 mod seen;
 pub(super) mod words;
 
@@ -41,7 +43,10 @@ pub use job::{Job, LastDrill, Retention, Verdict};
 pub use location::Location;
 pub use network::{Held, Member, MemberJob, MemberRun};
 pub use notices::{NoticeTarget, NoticeTest, NoticeTestRequest, Notices};
-pub use peer::Peer;
+pub use pairing::{
+    Invitation, InvitationCode, NewInvitation, NewPeer, PairingOffer, PairingWelcome,
+};
+pub use peer::{Holdings, Peer};
 pub use plan::{Action, Blocked, BlockedArchive, Day, Ended, Note, Plan, SeriesName, Unlisted};
 pub use restore::{RestorePlan, RestoreResult, RestoreStatus, RestoreStep, SetAside};
 pub use run::{Accepted, Progress, Run};
@@ -49,6 +54,7 @@ pub use seen::{
     HealthSummary, JobSummary, LastRun, LocationSummary, RunSummary, SeenHealth, SeenJob,
     SeenLocation, SeenRun, SeenVerdict, VerdictSummary,
 };
+pub use upload::{UploadFinished, UploadLanding, UploadStart, UploadState, UploadedChunk};
 
 /// An instant with the offset that its zone had then; RFC 3339 on the wire, to the millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

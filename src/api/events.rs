@@ -66,7 +66,6 @@ pub(super) struct EventsQuery {
     ),
     responses(
         (status = 200, description = "Events, as they happen", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Too many listeners, or the daemon is stopping", body = Problem, content_type = "application/problem+json"),
     )
 )]

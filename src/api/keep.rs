@@ -30,6 +30,22 @@ pub(super) fn verdicts(
     verdicts.collect()
 }
 
+/// The same, with the day on which each would leave.
+pub(super) fn verdicts_with_days(
+    view: &View,
+    archives: &[&Archive],
+) -> BTreeMap<(ArchiveId, PlaceName), Kept> {
+    let mut kept = verdicts(view, archives);
+    let wanted = kept.keys().cloned().collect();
+    let days = simulate::when_each_leaves(&view.desired, &view.observed, &wanted, &view.at);
+    for (copy, day) in days {
+        if let Some(kept) = kept.get_mut(&copy) {
+            kept.leaves_on = Some(day.to_string());
+        }
+    }
+    kept
+}
+
 /// What keeps one archive, and when it would leave.
 pub(super) fn why(view: &View, archive: &Archive) -> Option<Kept> {
     let (desired, observed) = (&view.desired, &view.observed);

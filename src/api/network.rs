@@ -33,6 +33,9 @@ pub(super) async fn list(
     let mut items = vec![this];
     let peers = view.desired.peers.values();
     let peers = peers.filter(|peer| asking.is_none_or(|asking| *asking == peer.name));
-    items.extend(peers.map(dto::Member::unknown));
+    items.extend(peers.map(|peer| {
+        let member = dto::Member::of_peer(&view, peer);
+        if asking.is_some() { member.published() } else { member }
+    }));
     Ok(Page { items, next: None })
 }

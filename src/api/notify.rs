@@ -18,7 +18,6 @@ use crate::model::name::ObjectName;
     request_body(content = Option<dto::NoticeTestRequest>, description = "Which one; all without"),
     responses(
         (status = 200, description = "What came of it, for each target", body = Vec<dto::NoticeTest>),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such target", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "There is no target at all", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The state is not open", body = Problem, content_type = "application/problem+json"),

@@ -37,7 +37,6 @@ pub(super) struct Approval {
     params(PlanQuery),
     responses(
         (status = 200, description = "The plan", body = dto::Plan),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn show(
@@ -79,7 +78,6 @@ pub(super) async fn show(
     request_body = Approval,
     responses(
         (status = 200, description = "The series that were released", body = Vec<dto::SeriesName>),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )

@@ -40,7 +40,8 @@ pub struct Problem {
     #[schema(value_type = String, required)]
     pub kind: Kind,
     /// The status in words.
-    pub title: String,
+    #[schema(value_type = String)]
+    pub title: Box<str>,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
@@ -55,6 +56,24 @@ pub struct Problem {
     /// What an ambiguous name could mean.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<Candidate>,
+    /// What is in the way of an upload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_the_way: Option<Box<InTheWay>>,
+}
+
+/// What is in the way of an upload: an archive in the sender's own name space, or an upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InTheWay {
+    /// The archive's id, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive_id: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// The upload's number, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload_id: Option<String>,
+    /// Whether it is an archive that is there, and not known to be damaged.
+    pub good: bool,
 }
 
 impl Problem {
@@ -63,12 +82,13 @@ impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: Kind::AboutBlank,
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
             detail: detail.into(),
             hint: None,
             run_id: None,
             candidates: Vec::new(),
+            in_the_way: None,
         }
     }
 

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::Caller;
-use super::archives::{CopyQuery, find, key};
+use super::archives::{OriginQuery, find, find_from, key};
 use super::dto::words;
 use super::problem::Problem;
 use super::resolve::Need;
@@ -18,7 +19,7 @@ use crate::model::archive::Archive;
 use crate::model::restore::{Part, RestoreRequest};
 
 /// What is asked for.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RestoreOrder {
     /// Only these steps.
@@ -37,6 +38,8 @@ pub(super) struct RestoreOrder {
     /// A file of this host with the age identity.
     #[schema(value_type = Option<String>)]
     identity: Option<PathBuf>,
+    /// The peer whose archive it is: only then one of another host comes back in place.
+    from: Option<String>,
     /// The archive's name: what is there now may be overwritten.
     confirmation: Option<String>,
 }
@@ -67,13 +70,55 @@ impl RestoreOrder {
             only,
             safety: self.safety.unwrap_or(true),
             identity: self.identity.clone(),
+            from: match self.from.as_deref().map(str::parse).transpose() {
+                Ok(from) => from,
+                Err(_) => return Err(Problem::bad_request("`from` is not the name of a peer")),
+            },
             undo: None,
         })
     }
 }
 
-fn one(app: &App, caller: &Caller, name: &str, query: &CopyQuery) -> Result<Archive, Problem> {
-    Ok(find(&app.view_for(caller), name, query.location.as_deref(), Need::AnyCopy)?.clone())
+fn one(app: &App, caller: &Caller, name: &str, query: &OriginQuery) -> Result<Archive, Problem> {
+    let view = app.view_for_orders(caller);
+    let location = query.location.as_deref();
+    Ok(match &query.from {
+        Some(peer) => find_from(&view, name, location, peer)?.clone(),
+        None => find(&view, name, location, Need::AnyCopy)?.clone(),
+    })
+}
+
+/// What a peer may have restored: archives of this instance to where they were, and its own only
+/// where they may run here. It names no file of this host.
+fn allowed(
+    app: &App,
+    caller: &Caller,
+    archive: &Archive,
+    request: &RestoreRequest,
+) -> Result<(), Problem> {
+    let Some(peer) = caller.peer() else { return Ok(()) };
+    let refused = |why: &str, hint: &str| {
+        Err(Problem::new(StatusCode::FORBIDDEN, why.to_owned()).hint(hint.to_owned()))
+    };
+    let desired = app.desired();
+    let accept = desired.peers.get(peer).and_then(|peer| peer.accept.as_ref());
+    let is_trusted = accept.is_some_and(|accept| accept.trust_restore);
+    if request.from.is_some() {
+        return refused("a peer does not say whose archive it is", "that is said on that host");
+    }
+    if request.identity.is_some() {
+        return refused(
+            "a peer names no file of this host as `identity`",
+            "restore it there, with the identity at hand",
+        );
+    }
+    if !is_trusted && (archive.location.is_name_space() || request.to.is_some()) {
+        return refused(
+            "what a peer sent is not restored here for it, and nothing is laid elsewhere",
+            "that takes `accept.trust = \"restore\"` there",
+        );
+    }
+    Ok(())
 }
 
 #[utoipa::path(
@@ -82,12 +127,10 @@ fn one(app: &App, caller: &Caller, name: &str, query: &CopyQuery) -> Result<Arch
     tag = "archives",
     operation_id = "restore_plan",
     summary = "What a restore would do.",
-    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
+    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), OriginQuery),
     request_body = Option<RestoreOrder>,
     responses(
         (status = 200, description = "Its steps", body = dto::RestorePlan),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -95,11 +138,12 @@ pub(super) async fn plan(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(query): Query<CopyQuery>,
+    Query(query): Query<OriginQuery>,
     body: Option<Json<RestoreOrder>>,
 ) -> Result<Json<dto::RestorePlan>, Problem> {
     let archive = one(&app, &caller, &name, &query)?;
     let request = body.map(|Json(body)| body).unwrap_or_default().request()?;
+    allowed(&app, &caller, &archive, &request)?;
     let plan = app.handle()?.plan_restore(&key(&archive), request).await?;
     Ok(Json(dto::RestorePlan::from(&plan)))
 }
@@ -110,12 +154,10 @@ pub(super) async fn plan(
     tag = "archives",
     operation_id = "restore_start",
     summary = "Restores an archive.",
-    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
+    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), OriginQuery),
     request_body = Option<RestoreOrder>,
     responses(
         (status = 202, description = "It is queued", body = dto::Accepted),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -123,12 +165,13 @@ pub(super) async fn start(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(query): Query<CopyQuery>,
+    Query(query): Query<OriginQuery>,
     body: Option<Json<RestoreOrder>>,
 ) -> Result<Response, Problem> {
     let archive = one(&app, &caller, &name, &query)?;
     let body = body.map(|Json(body)| body).unwrap_or_default();
     let request = body.request()?;
+    allowed(&app, &caller, &archive, &request)?;
     // One word more than a mistyped request has.
     if request.to.is_none() && body.confirmation.as_deref() != Some(archive.name.as_str()) {
         return Err(Problem::bad_request(format!(
@@ -147,10 +190,9 @@ pub(super) async fn start(
     tag = "archives",
     operation_id = "restore_status",
     summary = "The newest restore of an archive, step by step.",
-    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
+    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), OriginQuery),
     responses(
         (status = 200, description = "How far it is", body = dto::RestoreStatus),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -158,7 +200,7 @@ pub(super) async fn status(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(query): Query<CopyQuery>,
+    Query(query): Query<OriginQuery>,
 ) -> Result<Json<dto::RestoreStatus>, Problem> {
     let archive = one(&app, &caller, &name, &query)?;
     let handle = app.handle()?;
@@ -182,7 +224,6 @@ pub(super) async fn status(
     params(("id" = u64, Path, description = "The number of the restore")),
     responses(
         (status = 202, description = "It is queued", body = dto::Accepted),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]

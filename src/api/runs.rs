@@ -83,7 +83,6 @@ pub(super) struct LogQuery {
     params(ListQuery),
     responses(
         (status = 200, description = "The runs", body = Vec<dto::SeenRun>),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list(
@@ -207,7 +206,6 @@ pub(super) fn number(id: &str) -> Result<RunId, Problem> {
     params(("id" = u64, Path, description = "Its number")),
     responses(
         (status = 200, description = "The run", body = dto::SeenRun),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn show(
@@ -234,8 +232,6 @@ pub(super) async fn show(
     params(("id" = u64, Path, description = "Its number"), LogQuery),
     responses(
         (status = 200, description = "The log", body = String, content_type = "text/plain"),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn log(
@@ -260,7 +256,6 @@ pub(super) async fn log(
     params(("id" = u64, Path, description = "Its number")),
     responses(
         (status = 202, description = "It ends soon"),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]

@@ -58,7 +58,6 @@ pub(super) async fn health(State(app): State<App>, caller: Caller) -> Json<dto::
     params(AtQuery),
     responses(
         (status = 200, description = "The verdicts", body = Vec<dto::SeenVerdict>),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn status(

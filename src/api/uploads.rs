@@ -11,14 +11,15 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::TryStreamExt as _;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::access::{Caller, Scope};
-use super::problem::Problem;
+use super::dto::{UploadFinished, UploadLanding, UploadStart, UploadState, UploadedChunk};
+use super::problem::{InTheWay, Problem};
 use super::{App, dto};
-use crate::engine::{Announced, ChunkHead, ReceiveError, Standing};
+use crate::engine::{Announced, ChunkHead, ReceiveError};
 use crate::model::name::PlaceName;
 use crate::model::upload::UploadId;
 
@@ -26,85 +27,6 @@ mod digest;
 
 /// The most bytes of what is said at the start.
 const START_MAX: usize = 1 << 20;
-
-/// What a sender says before the first byte.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct UploadStart {
-    /// `NAME.tar`, `NAME.tar.gz` or `NAME.tar.zst`, each with or without `.age`.
-    filename: String,
-    /// Bytes of the whole file.
-    #[schema(minimum = 1)]
-    total_size: u64,
-    /// Bytes of every chunk but the last; 50 MiB without.
-    #[schema(minimum = 65536, maximum = 67_108_864)]
-    chunk_size: Option<u64>,
-    /// SHA-256 of the whole file, in hex.
-    #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
-    checksum: String,
-    /// What stands in `NAME.larder.json`, with `info_json` in it for the text of `NAME.info.json`;
-    /// or what stands in the latter. Without it the archive forms a series of its own.
-    #[schema(value_type = Option<Object>)]
-    info: Option<Value>,
-}
-
-/// How far an upload is.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct UploadState {
-    /// Its number.
-    upload_id: String,
-    /// The name of the file.
-    filename: String,
-    /// Bytes of the whole file.
-    total_size: u64,
-    /// Bytes of every chunk but the last.
-    chunk_size: u64,
-    /// How many chunks it has.
-    chunks_total: u32,
-    /// The chunks that are on the disk, in their order.
-    chunks_received: Vec<u32>,
-    /// The SHA-256 that was announced.
-    checksum: String,
-    /// `in_progress` or `complete`.
-    status: &'static str,
-    /// Who sends it.
-    peer: String,
-    /// When it began.
-    started_at: dto::Moment,
-    /// When it is dropped if nobody goes on with it.
-    expires_at: dto::Moment,
-}
-
-/// A chunk that is on the disk.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct UploadedChunk {
-    /// The upload's number.
-    upload_id: String,
-    /// Which chunk.
-    chunk: u32,
-    /// How many chunks are on the disk.
-    chunks_done: u32,
-    /// How many there are.
-    chunks_total: u32,
-}
-
-/// An upload that is an archive now.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct UploadFinished {
-    /// The upload's number.
-    upload_id: String,
-    /// The archive's name.
-    archive: String,
-    /// Its id.
-    id: String,
-    /// Where it rests.
-    location: String,
-    /// Its bytes.
-    size: u64,
-    /// The SHA-256 of its file.
-    sha256: String,
-    /// When it was received.
-    received_at: Option<dto::Moment>,
-}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -139,40 +61,30 @@ fn id_of(text: &str) -> Result<UploadId, Problem> {
     text.parse().map_err(|()| Problem::not_found("there is no such upload"))
 }
 
-impl UploadState {
-    fn new(app: &App, standing: Standing) -> Self {
-        let Standing { upload, received } = standing;
-        let zone = &app.view().desired.instance.timezone;
-        Self {
-            upload_id: upload.id.to_string(),
-            filename: upload.file_name(),
-            total_size: upload.total_size(),
-            chunk_size: upload.chunk_size,
-            chunks_total: upload.chunks(),
-            chunks_received: received,
-            checksum: upload.checksum.to_string(),
-            status: if upload.published_at.is_some() { "complete" } else { "in_progress" },
-            peer: upload.peer.to_string(),
-            started_at: dto::Moment::new(upload.begun_at, zone),
-            expires_at: dto::Moment::new(upload.expires_at(), zone),
-        }
-    }
-}
-
 impl From<ReceiveError> for Problem {
     fn from(error: ReceiveError) -> Self {
         let detail = error.to_string();
+        let mut in_the_way = None;
         let (status, hint) = match error {
             ReceiveError::NotFound(_) => (StatusCode::NOT_FOUND, None),
             ReceiveError::Malformed(_) => (StatusCode::BAD_REQUEST, None),
             ReceiveError::TimedOut(_) => (StatusCode::REQUEST_TIMEOUT, None),
             ReceiveError::Unfit { hint, .. } => (StatusCode::UNPROCESSABLE_ENTITY, hint),
-            ReceiveError::Conflict { hint, .. } => (StatusCode::CONFLICT, hint),
+            ReceiveError::Conflict { hint, with, .. } => {
+                in_the_way = with.map(|there| InTheWay {
+                    archive_id: there.archive.map(|id| id.to_string()),
+                    name: there.name.to_string(),
+                    upload_id: there.upload.map(|id| id.to_string()),
+                    good: there.is_good,
+                });
+                (StatusCode::CONFLICT, hint)
+            }
             ReceiveError::NoRoom { hint, .. } => (StatusCode::INSUFFICIENT_STORAGE, hint),
             ReceiveError::Unavailable { hint, .. } => (StatusCode::SERVICE_UNAVAILABLE, hint),
         };
         let mut problem = Self::new(status, detail);
         problem.hint = hint;
+        problem.in_the_way = in_the_way.map(Box::new);
         problem
     }
 }
@@ -218,7 +130,7 @@ pub(super) async fn start(
     let (standing, is_new) = app.handle()?.begin_upload(peer, announced).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let location = format!("/api/v1/archives/upload/{}", standing.upload.id);
-    let body = Json(UploadState::new(&app, standing));
+    let body = Json(UploadState::new(standing, &app.view().desired.instance.timezone));
     Ok((status, [(header::LOCATION, location)], body).into_response())
 }
 
@@ -317,7 +229,7 @@ pub(super) async fn show(
 ) -> Result<Json<UploadState>, Problem> {
     let of = whose(&caller, &query)?;
     let standing = app.handle()?.upload(id_of(&id)?, of.as_ref())?;
-    Ok(Json(UploadState::new(&app, standing)))
+    Ok(Json(UploadState::new(standing, &app.view().desired.instance.timezone)))
 }
 
 #[utoipa::path(
@@ -380,5 +292,36 @@ pub(super) async fn finish(
         size: archive.file_size,
         sha256: archive.file_sha256.map(|hash| hash.to_string()).unwrap_or_default(),
         received_at: archive.received_at.map(|at| dto::Moment::new(at, zone)),
+    }))
+}
+
+#[utoipa::path(
+    post,
+    path = "/archives/upload/{id}/landing",
+    tag = "uploads",
+    operation_id = "uploads_landing",
+    summary = "Makes the place where rsync may put the whole file of an upload.",
+    description = "For `larder receive` on this host. What lands there takes the place of the chunks when the upload is finished.",
+    params(("id" = String, Path, description = "The upload's number"), PeerQuery),
+    responses(
+        (status = 200, description = "The place", body = UploadLanding),
+        (status = 404, description = "No such upload", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is finished", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The place cannot be used now", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "The disk is full", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn landing(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<PeerQuery>,
+) -> Result<Json<UploadLanding>, Problem> {
+    let of = whose(&caller, &query)?;
+    let landing = app.handle()?.open_landing(id_of(&id)?, of.as_ref()).await?;
+    Ok(Json(UploadLanding {
+        upload_id: landing.upload.to_string(),
+        directory: landing.directory.display().to_string(),
+        size: landing.size,
     }))
 }

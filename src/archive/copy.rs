@@ -67,6 +67,23 @@ pub fn copy(
     through(&mut plain, recode.codec, &recode.recipients, file, true, stop, progress)
 }
 
+/// Encrypts the file of an archive as it is, compressed or not, into a new, empty file. Its
+/// `stream_sha256` is the hash of what was read: the caller compares it.
+///
+/// # Errors
+/// See [`WriteError`].
+pub fn encrypt(
+    input: File,
+    recipients: &[String],
+    file: File,
+    stop: &Stop,
+    progress: &Progress,
+) -> Result<Copied, WriteError> {
+    identity::encryptor(recipients)?;
+    let mut input = input;
+    through(&mut input, Codec::None, recipients, file, true, stop, progress)
+}
+
 /// `is_plain`: whether `input` is the plain stream, so that its hash is worth knowing.
 fn through(
     input: &mut dyn Read,

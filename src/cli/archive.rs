@@ -9,6 +9,7 @@ use super::context::Context;
 use super::start;
 use super::words::{query, segment};
 use crate::engine::Autonomy;
+use crate::model::job::Via;
 
 mod change;
 mod contents;
@@ -34,7 +35,7 @@ pub(super) enum Command {
     Contents(ContentsArguments),
     /// Copy an archive's file out
     Export(ExportArguments),
-    /// Copy an archive to another location
+    /// Copy an archive to another location, or to a peer
     Send(SendArguments),
     /// Keep an archive until it is unpinned
     Pin(ManyArguments),
@@ -115,6 +116,9 @@ pub(super) struct VerifyArguments {
     /// The copies at this location
     #[arg(long, value_name = "LOCATION")]
     location: Option<String>,
+    /// Archives at this other instance, by their names there; do not wait
+    #[arg(long, value_name = "PEER", conflicts_with = "all")]
+    peer: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -150,12 +154,16 @@ pub(super) struct ExportArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  larder archive send web@latest usb")]
+  larder archive send web@latest usb
+  larder archive send web@latest tom --via rsync")]
 pub(super) struct SendArguments {
     #[command(flatten)]
     one: OneArguments,
-    /// The location that gets the copy
+    /// The location or peer that gets the copy
     to: String,
+    /// How it travels to a peer: auto (as the configuration says), http or rsync
+    #[arg(long, value_parser = Via::ALL.map(Via::word))]
+    via: Option<String>,
 }
 
 #[derive(Debug, Args)]

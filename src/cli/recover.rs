@@ -24,6 +24,7 @@ use crate::recover::{self, Configuration, Ended, Found, Item, Origin, RecoverErr
 use crate::restore::Watch;
 use crate::stop::{Stop, Stopped};
 
+mod peer;
 mod shown;
 
 use shown::{Shown, is_whole, shown, tell_end, text_of};
@@ -39,6 +40,7 @@ const LOOK: Duration = Duration::from_millis(200);
   larder recover /mnt/archives                         everything, after you said yes
   larder recover /mnt/archives --identity key.txt      from encrypted archives
   larder recover /mnt/archives --job notes --job db    only these
+  larder recover --peer https://tom.example.org --code larder1.…   from who kept them
   larder recover --done                                there is nothing (more) to take back
 
 The folder is only read. The configuration comes from the newest archive of itself, or from what the
@@ -46,8 +48,17 @@ archives say of their jobs; one that is in --config already is used as it is. Wh
 set aside beside it. A recovery that was interrupted may be run again. docs/DISASTER.md has the whole day.")]
 pub(super) struct Arguments {
     /// The folder that holds the archives
-    #[arg(value_name = "DIR", required_unless_present = "done")]
+    #[arg(value_name = "DIR", required_unless_present_any = ["done", "peer"])]
     dir: Option<PathBuf>,
+    /// Fetch them from the instance at this URL, which kept them
+    #[arg(long, value_name = "URL", conflicts_with = "dir")]
+    peer: Option<String>,
+    /// What `larder peer invite NAME --replace` printed there
+    #[arg(long, value_name = "CODE", requires = "peer")]
+    code: Option<String>,
+    /// Where they are fetched to
+    #[arg(long, value_name = "DIR", requires = "peer")]
+    into: Option<PathBuf>,
     /// Whose archives, where the folder has those of several instances
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
@@ -64,14 +75,19 @@ pub(super) struct Arguments {
     #[arg(short, long)]
     yes: bool,
     /// There is nothing (more) to take back: backups, copies and deletions go on
-    #[arg(long, conflicts_with_all = ["dir", "instance", "identity", "jobs", "dry_run", "yes"])]
+    #[arg(long, conflicts_with_all = ["dir", "peer", "instance", "identity", "jobs", "dry_run", "yes"])]
     done: bool,
 }
 
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8> {
-    match &arguments.dir {
-        Some(dir) => bring_back(context, arguments, dir).await,
-        None => done(context).await,
+    let stop = stop_on_ctrl_c()?;
+    match (&arguments.dir, &arguments.peer) {
+        (Some(dir), _) => bring_back(context, arguments, dir, &stop).await,
+        (None, Some(url)) => {
+            let dir = peer::gather(context, arguments, url, &stop).await?;
+            bring_back(context, arguments, &dir, &stop).await
+        }
+        (None, None) => done(context).await,
     }
 }
 
@@ -94,9 +110,13 @@ async fn done(context: &Context) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-async fn bring_back(context: &Context, arguments: &Arguments, dir: &Path) -> anyhow::Result<u8> {
-    let stop = stop_on_ctrl_c()?;
-    let (found, problems) = blocking(&stop, {
+async fn bring_back(
+    context: &Context,
+    arguments: &Arguments,
+    dir: &Path,
+    stop: &Stop,
+) -> anyhow::Result<u8> {
+    let (found, problems) = blocking(stop, {
         let dir = dir.to_owned();
         move |_| recover::look(&dir)
     })
@@ -108,7 +128,7 @@ async fn bring_back(context: &Context, arguments: &Arguments, dir: &Path) -> any
     let found = choose(&found, arguments.instance.as_deref())?.clone();
     let identity = ask::read_identity(arguments.identity.as_deref())?;
     let config_dir = std::path::absolute(&context.config_dir)?;
-    let configuration = blocking(&stop, {
+    let configuration = blocking(stop, {
         let (found, dir, identity) = (found.clone(), dir.to_owned(), identity.clone());
         move |stop| recover::take_back(&found, &dir, &config_dir, identity.as_deref(), stop)
     })
@@ -138,7 +158,12 @@ async fn bring_back(context: &Context, arguments: &Arguments, dir: &Path) -> any
         found,
         desired,
     };
-    reviewed(context, arguments, work, configuration, &stop).await
+    let kept = arguments.peer.as_ref().map(|url| (work.desired.clone(), url));
+    let code = reviewed(context, arguments, work, configuration, stop).await?;
+    if let Some((desired, url)) = kept.filter(|_| !arguments.dry_run) {
+        peer::keep_token(context, &desired, url, dir);
+    }
+    Ok(code)
 }
 
 /// What a recovery works with, off the async threads.

@@ -11,7 +11,7 @@ use super::ask;
 use super::client::{Client, run_id};
 use super::context::Context;
 use super::failure::{FAILED, Failure};
-use super::run::follow_these;
+use super::run::{follow_these, order};
 use super::start;
 use super::table::Table;
 use super::words::{clean_lines, query, segment};
@@ -31,7 +31,9 @@ const OVERWRITE: &str = "overwrite what is there? type `yes` to go on: ";
   larder restore web@2026-05-08 --path etc/app.toml
   larder restore web@latest --to /tmp/web          only the files, elsewhere
   larder restore web@latest --identity key.txt     an encrypted one
+  larder restore web@latest --from nas             another host's, here (migration)
   larder restore --undo 42                         what run 42 set aside goes back
+  larder restore tom_web_20260508 --peer tom --yes   on another instance
 
 Steps: user, files, permissions, database, service, firewall, commands; those beside the files stand
 in `[job.NAME.restore]` of this host. What is overwritten is first set aside beside it. With --path,
@@ -65,11 +67,19 @@ pub(super) struct Arguments {
     /// The copy at this location
     #[arg(long, value_name = "LOCATION")]
     location: Option<String>,
+    /// An archive of this peer, here, on this host: as the job of its name here says, where there is
+    /// one
+    #[arg(long, value_name = "PEER")]
+    from: Option<String>,
     /// Put back what this restore set aside
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "archive", "to", "paths", "only", "identity", "dry_run", "no_safety", "location",
+        "archive", "from", "to", "paths", "only", "identity", "dry_run", "no_safety", "location",
+        "peer",
     ])]
     undo: Option<u64>,
+    /// Have this other instance restore it there, from an archive by its name there; do not wait
+    #[arg(long, value_name = "PEER", requires = "yes", conflicts_with_all = ["identity", "dry_run", "from"])]
+    peer: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +101,9 @@ fn part(text: &str) -> Result<Part, String> {
 
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8> {
     start::with(context, Autonomy::OnRequest, async |client| {
+        if let (Some(peer), Some(archive)) = (&arguments.peer, &arguments.archive) {
+            return bring_back_there(context, client, arguments, peer, archive).await;
+        }
         start::warn_of_mistakes(context, client).await?;
         match (arguments.undo, &arguments.archive) {
             (Some(undo), _) => put_back(context, client, undo, arguments.yes).await,
@@ -101,6 +114,28 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
     .await
 }
 
+/// Asks another instance. Its steps are its own: commands, users and units come from its files.
+async fn bring_back_there(
+    context: &Context,
+    client: &Client,
+    arguments: &Arguments,
+    peer: &str,
+    archive: &str,
+) -> anyhow::Result<u8> {
+    let path = format!("/peers/{}/archives/{}/restore", segment(peer), segment(archive));
+    let path = query(&path, &[("location", arguments.location.as_deref())]);
+    let name = archive.rsplit('/').next().unwrap_or(archive);
+    let body = json!({
+        "steps": arguments.only.iter().map(|part| part.word()).collect::<Vec<_>>(),
+        "target": arguments.to,
+        "paths": arguments.paths,
+        "safety": !arguments.no_safety,
+        "confirmation": name,
+    });
+    order(context, client, peer, &path, Some(&body), &format!("restore of {archive}")).await?;
+    Ok(0)
+}
+
 async fn bring_back(
     context: &Context,
     client: &Client,
@@ -108,13 +143,15 @@ async fn bring_back(
     word: &str,
 ) -> anyhow::Result<u8> {
     let location = arguments.location.as_deref();
-    let info = query(&format!("/archives/{}/info", segment(word)), &[("location", location)]);
+    let from = arguments.from.as_deref();
+    let among = [("location", location), ("from", from)];
+    let info = query(&format!("/archives/{}/info", segment(word)), &among);
     let archive: Archive = client.get(&info).await?;
     let identity = identity(arguments, &archive)?;
     // From here on it is exactly this copy, whatever `@latest` means a moment later.
     let path = |what: &str| {
         let path = format!("/archives/{}/restore{what}", segment(&archive.id));
-        query(&path, &[("location", Some(archive.location.as_str()))])
+        query(&path, &[("location", Some(archive.location.as_str())), ("from", from)])
     };
     let mut body = json!({
         "steps": arguments.only.iter().map(|part| part.word()).collect::<Vec<_>>(),
@@ -122,6 +159,7 @@ async fn bring_back(
         "paths": arguments.paths,
         "safety": !arguments.no_safety,
         "identity": absolute(identity.as_deref())?,
+        "from": from,
     });
     let plan: RestorePlan =
         serde_json::from_value(client.post(&path("/plan"), Some(&body)).await?)?;

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::apply::finish;
 use super::client::{Client, run_ids};
@@ -18,6 +19,7 @@ use crate::engine::Autonomy;
   larder run web mail           one after the other
   larder run apps/nextcloud     one series of a job with `*`; `larder run apps` runs all of them
   larder run web --detach       with a daemon: ask, and do not wait
+  larder run web --peer tom     job `web` of another instance, where it gave us the scope `run`
 
 Archives of such runs fill no slot of the retention policy; they stay `manual_keep` (30 days).
 Ctrl-C cancels the run.")]
@@ -28,12 +30,22 @@ pub(super) struct Arguments {
     /// Only ask the daemon, and print the numbers of the runs
     #[arg(long)]
     detach: bool,
+    /// Run jobs of this other instance there, and do not wait
+    #[arg(long, value_name = "PEER", conflicts_with = "detach")]
+    peer: Option<String>,
 }
 
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8> {
     start::with(context, Autonomy::OnRequest, async |client| {
         if arguments.detach {
             return detach(context, client, &arguments.jobs).await;
+        }
+        if let Some(peer) = &arguments.peer {
+            for job in &arguments.jobs {
+                let path = format!("/peers/{}/jobs/{}/run", segment(peer), segment(job));
+                order(context, client, peer, &path, None, &format!("backup of {job}")).await?;
+            }
+            return Ok(0);
         }
         start::warn_of_mistakes(context, client).await?;
         run_jobs(context, client, &arguments.jobs).await
@@ -58,6 +70,25 @@ async fn detach(context: &Context, client: &Client, jobs: &[String]) -> anyhow::
         }
     }
     Ok(0)
+}
+
+/// Has another instance do something, and says which runs it began.
+pub(super) async fn order(
+    context: &Context,
+    client: &Client,
+    peer: &str,
+    path: &str,
+    body: Option<&Value>,
+    what: &str,
+) -> anyhow::Result<()> {
+    let answer = client.post(path, body).await?;
+    if context.is_json() {
+        return context.print_json(&answer);
+    }
+    for run in run_ids(&answer)? {
+        context.print(&format!("run {run} at {peer}: {what}\n"))?;
+    }
+    Ok(())
 }
 
 /// Asks for these jobs and follows them; one that is queued or running already is followed as it is.

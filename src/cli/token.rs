@@ -1,6 +1,5 @@
 //! `larder token new`: a token for the API, shown once, and the table with its hash.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,10 +16,9 @@ use super::failure::Failure;
 use crate::api::access::Scope;
 use crate::durable;
 use crate::model::name::ObjectName;
-use crate::model::token::{COST, PREFIX, TokenHash};
+use crate::model::token::{COST, TokenHash};
+use crate::secret;
 
-/// Random bytes of a token: 256 bits, which nobody guesses.
-const BYTES: usize = 32;
 /// Where `--write` puts the table, below the configuration.
 const FOLDER: &str = "tokens";
 
@@ -120,16 +118,10 @@ pub(super) fn run(context: &Context, command: &Command) -> anyhow::Result<u8> {
 }
 
 fn new_token() -> anyhow::Result<Zeroizing<String>> {
-    let mut random = Zeroizing::new([0_u8; BYTES]);
-    getrandom::fill(random.as_mut_slice())
-        .map_err(|error| Failure::new(format!("the system gives no random numbers: {error}")))?;
-    // Long enough from the start: a text that grows leaves copies behind.
-    let mut token = Zeroizing::new(String::with_capacity(PREFIX.len() + 2 * BYTES));
-    token.push_str(PREFIX);
-    for byte in random.iter() {
-        let _ = write!(token, "{byte:02x}");
-    }
-    Ok(token)
+    let made = secret::new_token();
+    made.map_err(|error| {
+        Failure::new(format!("the system gives no random numbers: {error}")).into()
+    })
 }
 
 fn hash(token: &str, kind: Hash) -> anyhow::Result<TokenHash> {
@@ -191,6 +183,7 @@ fn put(folder: &Path, path: &Path, toml: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::token::PREFIX;
 
     #[test]
     fn a_token_has_256_random_bits_and_bcrypt_reads_all_of_it() {

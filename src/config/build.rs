@@ -8,7 +8,6 @@ use std::path::Path;
 
 use super::context::{Context, Finding, Object, ObjectId};
 use super::keys::Kind;
-use super::unsupported;
 use crate::model::desired::{Desired, Place};
 use crate::model::location::Location;
 use crate::model::name::PlaceName;
@@ -48,8 +47,6 @@ pub(crate) struct Terms<'a> {
     pub(crate) dir: &'a Path,
     /// Files that may define more than could be read of them.
     pub(crate) torn: &'a [String],
-    /// Whether what this version does not carry out is refused.
-    pub(crate) refuse: bool,
 }
 
 /// What objects may refer to.
@@ -59,6 +56,8 @@ struct World<'a> {
     policies: BTreeMap<String, Policy>,
     places: BTreeMap<PlaceName, Location>,
     peers: BTreeSet<PlaceName>,
+    /// Those at which we expire our archives ourselves.
+    pruned: BTreeSet<PlaceName>,
     defaults: instance::Defaults,
     recovery: Vec<String>,
 }
@@ -92,19 +91,13 @@ impl Book {
 pub(crate) fn build(objects: &[Object], terms: Terms<'_>) -> Built {
     let mut book = Book::default();
     twice(objects, terms, &mut book);
-    if terms.refuse {
-        for object in objects {
-            let mut cx = Context::new(object, terms.dir);
-            unsupported::refuse(object, &mut cx);
-            book.close(cx);
-        }
-    }
     let mut world = World {
         torn: terms.torn,
         declared: objects.iter().map(|object| object.id.clone()).collect(),
         policies: BTreeMap::new(),
         places: BTreeMap::new(),
         peers: BTreeSet::new(),
+        pruned: BTreeSet::new(),
         defaults: instance::Defaults::default(),
         recovery: Vec::new(),
     };
@@ -130,6 +123,8 @@ pub(crate) fn build(objects: &[Object], terms: Terms<'_>) -> Built {
         Some((peer.name.clone(), peer))
     });
     world.peers = peers.keys().cloned().collect();
+    let pruned = peers.values().filter(|peer| peer.prune);
+    world.pruned = pruned.map(|peer| peer.name.clone()).collect();
     let tokens = read(objects, Kind::Token, terms, &mut book, |object, cx| {
         let token = instance::token(object, cx)?;
         Some((token.name.clone(), token))

@@ -8,6 +8,9 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use sha2::{Digest as _, Sha256 as Hasher};
+
+use crate::model::archive::Sha256;
 use crate::model::desired::Tls;
 
 /// Why a certificate cannot be used.
@@ -82,6 +85,18 @@ pub fn read_certificate(tls: &Tls) -> Result<Arc<ServerConfig>, CertificateError
         .map_err(unfit)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// SHA-256 of the certificate that is shown, in hex: what a peer may pin.
+///
+/// # Errors
+/// It cannot be read.
+pub fn fingerprint(tls: &Tls) -> Result<Sha256, CertificateError> {
+    let first = CertificateDer::pem_file_iter(&tls.cert)
+        .and_then(|mut chain| chain.next().transpose())
+        .map_err(|error| unreadable(&tls.cert, "certificate", error))?;
+    let missing = || CertificateError::NotThere { path: tls.cert.clone(), what: "certificate" };
+    Ok(Sha256(Hasher::digest(first.ok_or_else(missing)?).into()))
 }
 
 fn unreadable(path: &Path, what: &'static str, error: pem::Error) -> CertificateError {

@@ -66,7 +66,8 @@ pub fn judge_alone(dir: &Path, place: &str, text: String) -> Judged {
     judge_files(Files::default().with(place, text), Vec::new(), dir)
 }
 
-fn judge_files(files: Files, mut diagnostics: Vec<Diagnostic>, dir: &Path) -> Judged {
+/// Judges what was read.
+pub(super) fn judge_files(files: Files, mut diagnostics: Vec<Diagnostic>, dir: &Path) -> Judged {
     let parsed = parse(&files, dir);
     diagnostics.extend(parsed.diagnostics);
     // What must not be read is as bad as what cannot be understood.

@@ -12,7 +12,7 @@ use crate::database::{self, Kind};
 use crate::model::desired::{Desired, NotifyTarget, Place, SecretRef};
 use crate::model::job::{Command, Database, Job, JobSource};
 use crate::model::location::Location;
-use crate::model::peer::PeerKind;
+use crate::model::peer::{PeerKind, Ssh};
 use crate::stop::Stop;
 
 mod listen;
@@ -48,7 +48,10 @@ pub fn check_live(desired: &Desired) -> Vec<Diagnostic> {
     }
     for peer in desired.peers.values() {
         match &peer.kind {
-            PeerKind::Instance { token, ca, .. } => {
+            PeerKind::Instance { token, ca, ssh, .. } => {
+                if let Some(ssh) = ssh {
+                    host.ssh(ssh, &Ssh::default_key(&desired.instance.state_dir), &peer.place);
+                }
                 if let Some(token) = token {
                     host.secret(token, &peer.place);
                 }
@@ -57,10 +60,7 @@ pub fn check_live(desired: &Desired) -> Vec<Diagnostic> {
                 }
             }
             PeerKind::SshDirect(ssh) | PeerKind::SshViaRelay(ssh) => {
-                host.program("rsync", &peer.place);
-                if let Some(file) = &ssh.identity {
-                    host.readable(file, &peer.place);
-                }
+                host.ssh(ssh, &Ssh::default_key(&desired.instance.state_dir), &peer.place);
             }
             PeerKind::BackupChannel { .. } => {}
         }
@@ -253,6 +253,22 @@ impl Host {
         if let Err(error) = fs::File::open(file) {
             let message = format!("`{}` cannot be read: {error}", file.display());
             self.error(place, message, "look at its owner and its mode");
+        }
+    }
+
+    fn ssh(&mut self, ssh: &Ssh, own_key: &Path, place: &Place) {
+        self.program("ssh", place);
+        self.program("rsync", place);
+        match &ssh.identity {
+            Some(file) => self.readable(file, place),
+            None if own_key.exists() => {}
+            None => {
+                let message = format!("there is no SSH key at `{}`", own_key.display());
+                self.error(place, message, "`larder peer key` makes it, and prints its line");
+            }
+        }
+        if let Some(file) = ssh.known_hosts.as_deref().filter(|text| text.starts_with('/')) {
+            self.readable(Path::new(file), place);
         }
     }
 

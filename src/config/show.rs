@@ -138,7 +138,7 @@ fn to_json(table: &Table) -> Value {
 }
 
 /// A key, in quotes where TOML wants them.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     let bare = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if bare { name.to_owned() } else { quoted(name) }
 }
@@ -160,7 +160,7 @@ fn inline_table(table: &Table) -> String {
     format!("{{ {} }}", entries.join(", "))
 }
 
-fn inline_json(value: &Value) -> String {
+pub(super) fn inline_json(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text),
         Value::Array(items) => {

@@ -16,6 +16,7 @@ listen = ["127.0.0.1:8470", "[::1]:8470", "unix:/run/larder/web.sock"]
 tls = { cert = "/etc/ssl/crt.pem", key = "key.pem" }
 formerly = ["ben"]
 page_edits_peers = true
+page = { user_header = "YNH_USER", users = ["alice", "bob"] }
 
 [recovery]
 recipients = ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]
@@ -146,7 +147,7 @@ mail_to = "admin@example.org"
 
 fn understood(text: &str) -> Desired {
     let files = Files::default().with("jobs/all.toml", text);
-    let parsed = parse_terms(&files, &LastGood::default(), Path::new("/etc/larder"), false);
+    let parsed = parse(&files, Path::new("/etc/larder"));
     let shown = render(&parsed.diagnostics, false);
     let Some(desired) = parsed.desired else { panic!("{shown}") };
     assert_eq!(shown, "");
@@ -195,27 +196,6 @@ fn without_places(desired: &Desired) -> Desired {
     desired.tokens.values_mut().for_each(|token| token.place = nowhere.clone());
     desired.notify.values_mut().for_each(|notify| notify.place = nowhere.clone());
     desired
-}
-
-#[test]
-fn a_key_that_is_not_carried_out_is_refused_in_plain_words() {
-    let files = Files::default().with("all.toml", EVERYTHING);
-    let parsed = parse(&files, Path::new("/etc/larder"));
-    assert!(parsed.desired.is_none());
-    assert!(parsed.diagnostics.iter().all(|d| d.message.contains("not carried out")));
-    let mut words: Vec<_> = parsed.diagnostics.iter().map(|d| d.message.clone()).collect();
-    words.sort();
-    words.dedup();
-    insta::assert_snapshot!(words.join("\n"), @r"
-    a peer of kind `backup-channel` is not carried out by this version yet
-    a peer of kind `direct-ssh-direct` is not carried out by this version yet
-    a peer of kind `direct-ssh-via-relay` is not carried out by this version yet
-    editing peers on the web page is not carried out by this version yet
-    encryption of a single copy is not carried out by this version yet
-    fetching from a peer is not carried out by this version yet
-    sending by rsync is not carried out by this version yet
-    sending to a peer is not carried out by this version yet
-    ");
 }
 
 /// Each default and each example, as if somebody had written it.
@@ -295,7 +275,7 @@ fn complains(before: &str, key: &'static keys::Key, path: &str) -> usize {
     let text = format!("{before}{path} = 1979-05-27\n");
     let line = text.lines().count();
     let files = Files::default().with("a.toml", text.as_str());
-    let parsed = parse_terms(&files, &LastGood::default(), Path::new("/etc/larder"), false);
+    let parsed = parse(&files, Path::new("/etc/larder"));
     let mut told = parsed.diagnostics.iter().filter(|d| d.line as usize == line);
     let is_read = told.any(|d| d.is_error() && d.message.contains("a date"));
     assert!(is_read, "nobody reads `{path}` in\n{text}");
@@ -311,7 +291,7 @@ fn complains_in_list(before: &str, path: &str, name: &str) -> usize {
     let text = format!("{before}{path} = [\n{{ {name} = 1979-05-27 }}\n]\n");
     let line = text.lines().count() - 1;
     let files = Files::default().with("a.toml", text.as_str());
-    let parsed = parse_terms(&files, &LastGood::default(), Path::new("/etc/larder"), false);
+    let parsed = parse(&files, Path::new("/etc/larder"));
     let told =
         parsed.diagnostics.iter().any(|d| d.line as usize == line && d.message.contains("a date"));
     assert!(told, "nobody reads `{name}` of `{path}`");

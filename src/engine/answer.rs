@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
-use crate::model::archive::{Archive, ArchiveId, Condition, How, Series};
+use crate::model::archive::{Archive, ArchiveId, Condition, Series};
+use crate::model::job::Via;
 use crate::model::location::Location;
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
 use crate::reconcile::expiry;
@@ -14,7 +13,7 @@ use crate::stop::Stopped;
 use super::context::with_causes;
 use super::core::Core;
 use super::requests::Request;
-use super::{ArchiveKey, Autonomy, Event, RequestError, members, record, recovery, restore};
+use super::{ArchiveKey, Autonomy, Event, RequestError, members, push, record, recovery, restore};
 
 /// Answers one request. The asker may be gone; then nobody hears the answer.
 pub(crate) fn answer(core: &Core, request: Request) {
@@ -80,19 +79,24 @@ fn is_same(queued: &Work, asked: &Work) -> bool {
     match (queued, asked) {
         (Work::Backup { job: a }, Work::Backup { job: b })
         | (Work::Drill { job: a, .. }, Work::Drill { job: b, .. }) => a == b,
+        // However it travels.
+        (Work::Send { archive: a, to: to_a, .. }, Work::Send { archive: b, to: to_b, .. }) => {
+            (a, to_a) == (b, to_b)
+        }
         (queued, asked) => queued == asked,
     }
 }
 
 fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
     let rests = match work {
-        Work::Backup { .. } | Work::Expire { .. } | Work::Send { .. } => {
+        Work::Backup { .. } | Work::Expire { .. } | Work::Send { .. } | Work::Prune { .. } => {
             recovery::is_under_way(core).map_err(|error| failed(&error))?
         }
         Work::EmptyTrash { .. }
         | Work::Verify { .. }
         | Work::Adopt { .. }
         | Work::Restore { .. }
+        | Work::Fetch { .. }
         | Work::Drill { .. } => false,
     };
     if rests {
@@ -136,11 +140,20 @@ fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
         Work::Verify { archive, location } | Work::Drill { archive, location, .. } => {
             present(core, &ArchiveKey { id: *archive, location: location.clone() }).map(drop)
         }
-        Work::Send { archive, from, to } => {
+        Work::Send { archive, from, to, via } => {
             present(core, &ArchiveKey { id: *archive, location: from.clone() })?;
+            if let Some(peer) = desired.peers.get(to) {
+                return push::may_send(peer, *via).map_err(|(why, hint)| refused(why, hint));
+            }
             let Some(place) = desired.locations.get(to) else {
-                return Err(RequestError::NotFound(format!("there is no location `{to}`")));
+                return Err(RequestError::NotFound(format!("there is no location or peer `{to}`")));
             };
+            if *via != Via::Auto {
+                return Err(refused(
+                    format!("`{to}` is a location of this host, where nothing travels"),
+                    "`via` is for peers",
+                ));
+            }
             not_a_peers(place)?;
             if core.catalogue.get(&ArchiveKey { id: *archive, location: to.clone() }).is_some_and(
                 |copy| matches!(copy.condition, Condition::Present | Condition::Unavailable),
@@ -166,6 +179,12 @@ fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
             )))
         }
         Work::EmptyTrash { .. } => Ok(()),
+        Work::Fetch { peer, .. } | Work::Prune { peer, .. } => {
+            if desired.peers.contains_key(peer) {
+                return Ok(());
+            }
+            Err(RequestError::NotFound(format!("there is no peer `{peer}`")))
+        }
     }
 }
 
@@ -186,15 +205,6 @@ fn not_a_peers(place: &Location) -> Result<(), RequestError> {
     }
 }
 
-/// How long nothing that a peer sent can be deleted, by anybody.
-fn immutable_until(core: &Core, archive: &Archive) -> Option<Timestamp> {
-    let How::Received { from } = &archive.how else { return None };
-    let desired = core.desired();
-    let accept = desired.peers.get(from)?.accept.as_ref()?;
-    let until = archive.received_at?.checked_add(accept.immutable_for).unwrap_or(Timestamp::MAX);
-    (until > core.now()).then_some(until)
-}
-
 /// What protects an archive from a deletion by hand.
 fn may_delete(core: &Core, archive: &Archive) -> Result<(), RequestError> {
     let name = &archive.name;
@@ -210,7 +220,7 @@ fn may_delete(core: &Core, archive: &Archive) -> Result<(), RequestError> {
             hint: None,
         });
     }
-    if let Some(until) = immutable_until(core, archive) {
+    if let Some(until) = core.desired().immutable_until(archive, core.now()) {
         return Err(refused(
             format!("`{name}` was sent by a peer and cannot be deleted before {until}"),
             "`immutable_for` in the peer's `accept` says how long",
@@ -229,6 +239,8 @@ fn may_delete(core: &Core, archive: &Archive) -> Result<(), RequestError> {
             Work::Backup { .. }
             | Work::Expire { .. }
             | Work::EmptyTrash { .. }
+            | Work::Fetch { .. }
+            | Work::Prune { .. }
             | Work::Adopt { .. } => false,
         }
     });
@@ -369,7 +381,7 @@ fn cancel(core: &Core, id: RunId) -> Result<(), RequestError> {
         summary: "cancelled before it began".to_owned(),
         ..run
     };
-    core.state.commit(|txn| record::write(txn, &over)).map_err(|error| failed(&error))?;
+    core.state.commit(|txn| record::write(txn, &over, None)).map_err(|error| failed(&error))?;
     core.log_line(over.id, "cancelled before it began");
     core.tell(Event::Run(Box::new(over)));
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use crate::causes::with_causes;
 use crate::location::{ArchiveStore, LocationError};
@@ -50,12 +50,21 @@ pub(crate) struct Failure {
     pub(crate) summary: String,
     /// What to do about it.
     pub(crate) hint: Option<String>,
+    /// How long the same is left alone, where that is not what is usual for its kind.
+    pub(crate) rest: Option<SignedDuration>,
 }
 
 impl Failure {
     /// A failure in words.
     pub(crate) fn new(summary: impl Into<String>) -> Self {
-        Self { stopped: None, summary: summary.into(), hint: None }
+        Self { stopped: None, summary: summary.into(), hint: None, rest: None }
+    }
+
+    /// With how long the same is left alone.
+    #[must_use]
+    pub(crate) fn rest(mut self, rest: SignedDuration) -> Self {
+        self.rest = Some(rest);
+        self
     }
 
     /// With what to do about it.
@@ -68,7 +77,7 @@ impl Failure {
 
 impl From<Stopped> for Failure {
     fn from(stopped: Stopped) -> Self {
-        Self { stopped: Some(stopped), summary: stopped.to_string(), hint: None }
+        Self { stopped: Some(stopped), ..Self::new(stopped.to_string()) }
     }
 }
 

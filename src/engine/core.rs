@@ -24,6 +24,7 @@ use crate::stop::Stop;
 use crate::yunohost;
 
 use super::catalogue::Catalogue;
+use super::contacts::Contacts;
 use super::members::{Lister, Listings};
 use super::notices::Notices;
 use super::receive::Uploads;
@@ -42,6 +43,8 @@ const BRAKE_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
 #[derive(Debug, Clone)]
 pub(crate) struct Running {
     pub(crate) run: Run,
+    /// The lane that it was begun in: what is configured since then does not move it.
+    pub(crate) lane: Lane,
     pub(crate) stop: Stop,
     /// Asked when something waits that comes first. A verification that nobody waits for obeys it,
     /// and is queued again.
@@ -53,7 +56,8 @@ impl Running {
     /// With a stop of its own, which the engine's includes.
     pub(crate) fn new(core: &Core, run: &Run) -> Self {
         let stop = core.stop.child();
-        Self { run: run.clone(), give_way: stop.child(), stop, progress: Progress::new() }
+        let lane = run.lane(&core.desired());
+        Self { run: run.clone(), lane, give_way: stop.child(), stop, progress: Progress::new() }
     }
 }
 
@@ -99,6 +103,8 @@ pub(crate) struct Core {
     pub(crate) unrecorded: Mutex<Vec<Run>>,
     /// What peers send.
     pub(crate) uploads: Uploads,
+    /// What is known of peers.
+    pub(crate) contacts: Contacts,
     /// How far archives were read back whose verification left its lane to others.
     pub(crate) half_read: Mutex<BTreeMap<ArchiveKey, GaveWay>>,
     /// Runs that are recorded as over and whose thread still works.
@@ -110,6 +116,8 @@ pub(crate) struct Core {
     /// Held while files of an archive change their place: an archive is pinned, deleted or taken
     /// back, never two of these at once.
     pub(crate) moving: Mutex<()>,
+    /// Held while an invitation is made, accepted or forgotten.
+    pub(crate) pairing: Mutex<()>,
     /// What the last plan of a restore saw.
     pub(crate) seen: Mutex<Option<super::restore::Seen>>,
     /// Set once `larder apply` has noted that it looked.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::config::watch::Change;
-use crate::model::run::{Lane, Run, RunStatus, Work};
+use crate::model::run::{Cause, Lane, Run, RunStatus, Work};
 use crate::reconcile::turns;
 use crate::stop::Stopped;
 
@@ -20,7 +20,8 @@ use super::context::with_causes;
 use super::core::{Core, Running};
 use super::requests::{Reply, Request};
 use super::{
-    ArchiveKey, Autonomy, after, answer, clock, executor, look, members, uncovered, wanted,
+    ArchiveKey, Autonomy, after, answer, clock, contacts, executor, fetch, look, members,
+    uncovered, wanted,
 };
 
 /// The longest time between two turns: locations come and go without telling.
@@ -44,6 +45,7 @@ struct Turns {
     changed: bool,
     wake_at: Option<Timestamp>,
     looked_at: Instant,
+    told: fetch::Told,
 }
 
 /// Runs until the engine is asked to stop and nothing is under way any more.
@@ -53,16 +55,20 @@ pub(crate) async fn run(
     mut changes: Option<mpsc::Receiver<Change>>,
 ) {
     let mut workers: JoinSet<()> = JoinSet::new();
+    // Apart from the others: whether a peer answers is nothing that a daemon has to finish.
+    let mut asking: JoinSet<()> = JoinSet::new();
     let mut waiting = Waiting::default();
     let mut turns = Turns {
         clock: clock::Clock::start(),
         changed: true,
         wake_at: None,
         looked_at: Instant::now(),
+        told: fetch::Told::default(),
     };
     after::make_up(&core, &mut workers);
     loop {
         core.beat();
+        contacts::begin_where_due(&core, &mut asking);
         let went_well = tokio::select! {
             went_well = turn(&core, &mut turns, &mut waiting, &mut workers) => went_well,
             // What the turn writes, it writes as if the machine had stopped in between.
@@ -70,7 +76,9 @@ pub(crate) async fn run(
         };
         let open = if went_well { core.state.open_runs().ok() } else { None };
         start_runs(&core, &mut workers, open.as_deref().unwrap_or_default());
-        tell_whether_settled(&core, workers.is_empty(), open.as_deref());
+        let is_idle =
+            workers.is_empty() && (asking.is_empty() || core.options.autonomy != Autonomy::Apply);
+        tell_whether_settled(&core, is_idle, open.as_deref());
         let pause = if open.is_none() || !core.unrecorded().is_empty() {
             TRY_AGAIN
         } else {
@@ -91,6 +99,8 @@ pub(crate) async fn run(
             }
             // `join_next` is cancel safe: a worker that ended stays in the set.
             Some(_) = workers.join_next(), if !workers.is_empty() => turns.changed = true,
+            // The same.
+            Some(_) = asking.join_next(), if !asking.is_empty() => turns.changed = true,
             // `recv` is cancel safe, and one change more or less is one reload.
             Some(_) = next_change(changes.as_mut()), if changes.is_some() => {
                 turns.changed = true;
@@ -106,6 +116,7 @@ pub(crate) async fn run(
     drop(requests);
     members::give_up(&core);
     while workers.join_next().await.is_some() {}
+    while asking.join_next().await.is_some() {}
 }
 
 async fn next_change(changes: Option<&mut mpsc::Receiver<Change>>) -> Option<Change> {
@@ -180,6 +191,9 @@ async fn turn(
                 turns.wake_at = wake_at;
                 turns.looked_at = Instant::now();
                 turns.changed = false;
+                if core.options.autonomy != Autonomy::OnRequest {
+                    fetch::tell_again(core, &turns.told);
+                }
             }
             None
         }
@@ -228,11 +242,11 @@ pub(crate) fn start_runs(core: &Arc<Core>, workers: &mut JoinSet<()>, open: &[Ru
     if core.stop.reason().is_some() || !core.unrecorded().is_empty() {
         return;
     }
-    let now = core.now();
+    let (now, desired) = (core.now(), core.desired());
     for lane in [Lane::Local, Lane::Network] {
         let waiting = open
             .iter()
-            .filter(|run| run.status == RunStatus::Queued && run.lane() == lane)
+            .filter(|run| run.status == RunStatus::Queued && run.lane(&desired) == lane)
             .filter(|run| may_start(core, run));
         let under_way = core.running().get(&lane).cloned();
         if let Some(running) = under_way {
@@ -285,9 +299,29 @@ fn reading(core: &Core, run: &Run) -> turns::Reading {
 
 fn may_start(core: &Core, run: &Run) -> bool {
     match core.options.autonomy {
-        Autonomy::Daemon | Autonomy::Apply => look::is_wanted(core, &run.work),
+        Autonomy::Daemon | Autonomy::Apply => {
+            look::is_wanted(core, &run.work) && !waits_for_a_peer(core, run)
+        }
         Autonomy::OnRequest => core.requested().contains(&run.id),
     }
+}
+
+/// Whether a run is for a peer that does not answer now: it waits, and does not fail for each
+/// archive anew. What somebody asked for is tried.
+fn waits_for_a_peer(core: &Core, run: &Run) -> bool {
+    let peer = match &run.work {
+        Work::Send { to, .. } if core.desired().peers.contains_key(to) => to,
+        Work::Fetch { peer, .. } | Work::Prune { peer, .. } => peer,
+        Work::Backup { .. }
+        | Work::Expire { .. }
+        | Work::EmptyTrash { .. }
+        | Work::Verify { .. }
+        | Work::Send { .. }
+        | Work::Adopt { .. }
+        | Work::Restore { .. }
+        | Work::Drill { .. } => return false,
+    };
+    run.cause == Cause::Reconcile && !contacts::is_online(core, peer)
 }
 
 /// Settled: nothing runs, nothing that may start is queued, and the plan wants nothing more now.
@@ -297,6 +331,6 @@ fn tell_whether_settled(core: &Core, idle: bool, open: Option<&[Run]>) {
     let nothing_wanted = core.options.autonomy == Autonomy::OnRequest
         || !core.view.load().plan.actions.iter().any(|action| look::is_wanted(core, &action.work));
     let recorded = core.unrecorded().is_empty();
-    let listed = !members::is_busy(core);
-    core.settled.send_replace(idle && nothing_queued && nothing_wanted && recorded && listed);
+    let known = !members::is_busy(core) && !contacts::is_busy(core);
+    core.settled.send_replace(idle && nothing_queued && nothing_wanted && recorded && known);
 }

@@ -14,11 +14,14 @@ use crate::stop::{Stop, Stopped};
 use super::context::{Context, Done, Failure};
 use super::core::{Core, Running};
 use super::{
-    ArchiveKey, Event, adopt, backup, drill, expire, notices, record, restore, send, verify,
+    ArchiveKey, Event, adopt, backup, drill, expire, fetch, notices, prune, push, record, restore,
+    send, verify,
 };
 
 /// The most time that a run without a job's own time-out may take.
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(24);
+/// The same over a network, where every stall ends by itself.
+const OVER_A_SLOW_LINE: Duration = Duration::from_hours(7 * 24);
 /// How long a run that was asked to stop may take to do so: the commands `after` run in it.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The same when the daemon ends, which must be over in 10 s.
@@ -40,8 +43,8 @@ impl Drop for Taken<'_> {
 
 /// Executes a queued run to its end, in the lane that was taken for it. Returns when the run is recorded as over, or is kept to be recorded later.
 pub(crate) async fn execute(core: Arc<Core>, running: Running) {
-    let Running { run: queued, stop, give_way, progress } = running;
-    let taken = Taken { core: &core, lane: queued.lane() };
+    let Running { run: queued, lane, stop, give_way, progress } = running;
+    let taken = Taken { core: &core, lane };
     let desired = core.desired();
     let mut run = Run {
         status: RunStatus::Running,
@@ -80,6 +83,7 @@ pub(crate) async fn execute(core: Arc<Core>, running: Running) {
     let worker = tokio::task::spawn_blocking(move || carry_out(&context));
     let result = supervise(&core, &run, worker, &stop, &progress, limit).await;
 
+    let rest = result.as_ref().err().and_then(|failure| failure.rest);
     match result {
         Ok(done) if done.goes_on && stop.reason().is_none() => {
             tracing::info!(run = run.id.0, work = run.work.word(), subject = %subject(&run), "run waits again: {}", done.summary);
@@ -94,7 +98,7 @@ pub(crate) async fn execute(core: Arc<Core>, running: Running) {
     }
     let shared = Arc::clone(&core);
     let over = run.clone();
-    if tokio::task::spawn_blocking(move || record::end(&shared, over)).await.is_err() {
+    if tokio::task::spawn_blocking(move || record::end(&shared, over, rest)).await.is_err() {
         tracing::error!(
             run = run.id.0,
             "recording the end of a run failed by an error in larder itself"
@@ -146,6 +150,7 @@ async fn supervise(
                     stopped,
                     summary: "it did not stop when it was asked to, and was given up".to_owned(),
                     hint: Some("a disk or a network file system may be hanging (`dmesg`)".to_owned()),
+                    rest: None,
                 });
             }
             // Losing a tick loses one picture of the progress.
@@ -196,10 +201,16 @@ fn time_limit(context: &Context) -> Duration {
         | Work::EmptyTrash { .. }
         | Work::Verify { .. }
         | Work::Send { .. }
+        | Work::Fetch { .. }
+        | Work::Prune { .. }
         | Work::Adopt { .. }
         | Work::Restore { .. } => None,
     };
-    job.and_then(|job| Duration::try_from(job.timeout).ok()).unwrap_or(DEFAULT_TIMEOUT)
+    let usual = match context.run.lane(&context.desired) {
+        Lane::Local => DEFAULT_TIMEOUT,
+        Lane::Network => OVER_A_SLOW_LINE,
+    };
+    job.and_then(|job| Duration::try_from(job.timeout).ok()).unwrap_or(usual)
 }
 
 fn carry_out(context: &Context) -> Result<Done, Failure> {
@@ -212,7 +223,12 @@ fn carry_out(context: &Context) -> Result<Done, Failure> {
         Work::Verify { archive, location } => {
             verify::verify(context, &ArchiveKey { id: *archive, location: location.clone() })
         }
-        Work::Send { archive, from, to } => {
+        Work::Send { archive, from, to, via } if context.desired.peers.contains_key(to) => {
+            push::push(context, &ArchiveKey { id: *archive, location: from.clone() }, to, *via)
+        }
+        Work::Fetch { archive, peer, to } => fetch::fetch(context, *archive, peer, to),
+        Work::Prune { peer, archives } => prune::prune(context, peer, archives),
+        Work::Send { archive, from, to, .. } => {
             send::send(context, &ArchiveKey { id: *archive, location: from.clone() }, to)
         }
         Work::Adopt { location, file_name, job } => adopt::adopt(context, location, file_name, job),
@@ -281,7 +297,9 @@ fn subject(run: &Run) -> String {
             format!("{archive} at {location}")
         }
         Work::Drill { job, archive, location } => format!("{job}: {archive} at {location}"),
-        Work::Send { archive, from, to } => format!("{archive} from {from} to {to}"),
+        Work::Send { archive, from, to, .. } => format!("{archive} from {from} to {to}"),
+        Work::Fetch { archive, peer, to } => format!("{archive} from {peer} to {to}"),
+        Work::Prune { peer, archives } => format!("{} archives at {peer}", archives.len()),
         Work::Adopt { location, file_name, .. } => {
             format!("{} at {location}", file_name.escape_default())
         }

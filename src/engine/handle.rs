@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::location::LocationError;
 use crate::model::archive::Series;
 use crate::model::desired::Desired;
-use crate::model::job::Job;
+use crate::model::job::{Job, Via};
 use crate::model::name::{JobName, ObjectName, PlaceName};
 use crate::model::restore::RestoreRequest;
 use crate::model::run::{RunId, Work};
@@ -26,6 +26,7 @@ use super::{
 };
 
 mod history;
+mod peers;
 
 /// The way in for everybody else. Clones share the engine.
 #[derive(Debug, Clone)]
@@ -173,13 +174,18 @@ impl Handle {
         Ok(runs)
     }
 
-    /// Queues a copy of an archive to another location.
+    /// Queues a copy of an archive to another location, or to a peer, however it travels there.
     ///
     /// # Errors
-    /// No such archive or place.
-    pub async fn send(&self, key: &ArchiveKey, to: &PlaceName) -> Result<RunId, RequestError> {
+    /// No such archive or place, or nothing is sent there.
+    pub async fn send(
+        &self,
+        key: &ArchiveKey,
+        to: &PlaceName,
+        via: Via,
+    ) -> Result<RunId, RequestError> {
         let from = key.location.clone();
-        self.queue(Work::Send { archive: key.id, from, to: to.clone() }).await
+        self.queue(Work::Send { archive: key.id, from, to: to.clone(), via }).await
     }
 
     /// Queues a restore.

@@ -150,7 +150,7 @@ pub(crate) fn is_wanted(core: &Core, work: &Work) -> bool {
             let key = super::ArchiveKey { id: *archive, location: location.clone() };
             core.catalogue.get(&key).map(|archive| archive.job)
         }
-        Work::EmptyTrash { .. } => None,
+        Work::EmptyTrash { .. } | Work::Fetch { .. } | Work::Prune { .. } => None,
     };
     job.is_some_and(|job| only.iter().any(|one| *one == job || one.as_str() == job.declared()))
 }

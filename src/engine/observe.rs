@@ -5,15 +5,17 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use jiff::Timestamp;
+use sha2::Digest as _;
 
+use crate::model::archive::Sha256;
 use crate::model::desired::Desired;
 use crate::model::job::JobSource;
 use crate::model::name::{JobName, PlaceName};
-use crate::model::observed::{DrillFacts, JobFacts, Observed};
+use crate::model::observed::{DrillFacts, JobFacts, JobTable, Observed};
 use crate::state::StateError;
 
 use super::core::Core;
-use super::members;
+use super::{contacts, members};
 
 /// The facts of now.
 pub(crate) fn observe(
@@ -63,6 +65,7 @@ fn remember(
     observed.approvals = core.state.approvals()?;
     observed.freezes = core.state.freezes()?;
     observed.not_before = core.state.not_before()?;
+    observed.contacts = contacts::known(core);
     Ok(())
 }
 
@@ -86,35 +89,48 @@ fn beside_source(desired: &Desired) -> BTreeSet<(JobName, PlaceName)> {
 }
 
 /// What is remembered of each job; a job that is seen for the first time is remembered from now
-/// on, with the history of its earlier name if it had one.
+/// on, with the history of its earlier name if it had one, and when its table changed.
 fn job_facts(
     core: &Core,
     desired: &Desired,
     now: Timestamp,
 ) -> Result<BTreeMap<JobName, JobFacts>, StateError> {
     let mut facts = core.state.job_facts()?;
-    let mut seen_first = Vec::new();
+    let mut changed = Vec::new();
     for job in desired.jobs.values() {
-        if facts.contains_key(&job.name) {
-            continue;
-        }
-        let known = job.formerly.iter().find_map(|name| facts.get(name).cloned());
-        let fresh = known.unwrap_or(JobFacts {
+        let earlier = || job.formerly.iter().find_map(|name| facts.get(name));
+        let known = facts.get(&job.name);
+        let mut fresh = known.or_else(earlier).cloned().unwrap_or(JobFacts {
             first_seen: now,
             last_due: None,
             last_attempt: None,
             last_success: None,
             last_failure: None,
+            table: None,
         });
-        seen_first.push((&job.name, fresh));
+        let hash = Sha256(sha2::Sha256::digest(&job.effective_json).into()).to_string();
+        if fresh.table.as_ref().is_none_or(|table| table.hash != hash) {
+            // What was known before anybody looked at its table was not changed now.
+            let since = if fresh.table.is_some() { now } else { fresh.first_seen };
+            fresh.table = Some(JobTable { hash, since });
+        }
+        if known != Some(&fresh) {
+            changed.push((&job.name, fresh));
+        }
     }
-    if !seen_first.is_empty() {
+    if !changed.is_empty() {
         // All at once: each commit waits for the disk, and there may be a thousand.
         core.state.commit(|txn| {
-            seen_first.iter().try_for_each(|(name, fresh)| txn.put_job_facts(name, fresh))
+            changed.iter_mut().try_for_each(|(name, fresh)| {
+                // What a run remembered meanwhile stays.
+                if let Some(known) = txn.job_facts(name)? {
+                    *fresh = JobFacts { table: fresh.table.take(), ..known };
+                }
+                txn.put_job_facts(name, fresh)
+            })
         })?;
     }
-    facts.extend(seen_first.into_iter().map(|(name, fresh)| (name.clone(), fresh)));
+    facts.extend(changed.into_iter().map(|(name, fresh)| (name.clone(), fresh)));
     Ok(facts)
 }
 

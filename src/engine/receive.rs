@@ -20,8 +20,8 @@ use tokio::sync::Mutex as Turnstile;
 
 use crate::location::folder::Folder;
 use crate::location::{ArchiveStore as _, LocationError, Writer};
-use crate::model::archive::Archive;
-use crate::model::name::PlaceName;
+use crate::model::archive::{Archive, ArchiveId, Condition};
+use crate::model::name::{ArchiveName, PlaceName};
 use crate::model::observed::{Freeze, LocationState};
 use crate::model::upload::{Chunks, Upload, UploadId};
 use crate::state::{State, StateError};
@@ -32,16 +32,57 @@ use super::start;
 
 mod chunk;
 mod describe;
+mod doubt;
+pub(crate) mod examine;
 mod finish;
 mod rules;
-mod begin;
-mod way_in;
+mod landing;
+pub(crate) mod begin;
+pub(crate) mod way_in;
 
 pub use begin::Announced;
+pub use landing::Landing;
 pub use way_in::ChunkHead;
 
 /// How often the record says that an upload goes on: each of its chunks would be too often.
 const TOUCH: SignedDuration = SignedDuration::from_mins(1);
+
+/// What is in the way of an upload: an archive, or another upload. All of it is the sender's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InTheWay {
+    /// Its archive's identity, where it is known.
+    pub archive: Option<ArchiveId>,
+    /// The name.
+    pub name: ArchiveName,
+    /// The upload, where it is one.
+    pub upload: Option<UploadId>,
+    /// Whether it is an archive that is there, and not known to be damaged.
+    pub is_good: bool,
+}
+
+impl InTheWay {
+    fn archive(archive: &Archive) -> Self {
+        Self {
+            archive: Some(archive.id),
+            name: archive.name.clone(),
+            upload: None,
+            is_good: matches!(archive.condition, Condition::Present | Condition::Unavailable),
+        }
+    }
+
+    fn upload(upload: &Upload) -> Self {
+        Self {
+            archive: Some(upload.archive.id),
+            name: upload.archive.name.clone(),
+            upload: Some(upload.id),
+            is_good: false,
+        }
+    }
+
+    fn name(name: &ArchiveName) -> Self {
+        Self { archive: None, name: name.clone(), upload: None, is_good: false }
+    }
+}
 
 /// Why something was not received.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +111,8 @@ pub enum ReceiveError {
         why: String,
         /// What to do about it.
         hint: Option<String>,
+        /// What it is, where that is known.
+        with: Option<Box<InTheWay>>,
     },
     /// The quota is used up, or the disk.
     #[error("{why}")]
@@ -95,7 +138,17 @@ impl ReceiveError {
     }
 
     fn conflict(why: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Conflict { why: why.into(), hint: Some(hint.into()) }
+        Self::Conflict { why: why.into(), hint: Some(hint.into()), with: None }
+    }
+
+    /// The same with what is in the way.
+    fn with(self, there: InTheWay) -> Self {
+        match self {
+            Self::Conflict { why, hint, .. } => {
+                Self::Conflict { why, hint, with: Some(Box::new(there)) }
+            }
+            other => other,
+        }
     }
 
     fn no_upload(id: UploadId) -> Self {
@@ -113,7 +166,7 @@ impl From<LocationError> for ReceiveError {
             {
                 Self::NoRoom { why, hint }
             }
-            LocationError::NameTaken { .. } => Self::Conflict { why, hint: None },
+            LocationError::NameTaken { .. } => Self::Conflict { why, hint: None, with: None },
             LocationError::Unavailable { .. }
             | LocationError::Exists { .. }
             | LocationError::Gone { .. }
@@ -385,5 +438,5 @@ fn abandon(core: &Core, known: &Known) -> Result<(), ReceiveError> {
 
 /// An archive of the catalogue that rests in a name space and counts for its quota.
 fn counts(archive: &Archive, space: &PlaceName) -> bool {
-    archive.location == *space && archive.condition != crate::model::archive::Condition::Lost
+    archive.location == *space && archive.condition != Condition::Lost
 }

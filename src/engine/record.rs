@@ -35,10 +35,11 @@ pub(crate) fn begin(core: &Core, run: &Run, queued: Run) -> bool {
     false
 }
 
-/// Records how a run ended, in its log and in the state.
-pub(crate) fn end(core: &Core, run: Run) {
+/// Records how a run ended, in its log and in the state; `rest` says how long the same is left
+/// alone where that is not what is usual.
+pub(crate) fn end(core: &Core, run: Run, rest: Option<SignedDuration>) {
     core.log_line(run.id, &format!("{}: {}", run.status.word(), run.summary));
-    if let Err(error) = core.state.commit(|txn| write(txn, &run)) {
+    if let Err(error) = core.state.commit(|txn| write(txn, &run, rest)) {
         // The store may be full with the disk. The run is over all the same.
         tracing::error!(run = run.id.0, error = %with_causes(&error), "cannot record the end of a run; trying again");
         core.unrecorded().push(run);
@@ -51,13 +52,17 @@ pub(crate) fn catch_up(core: &Core) -> Result<(), StateError> {
     if kept.is_empty() {
         return Ok(());
     }
-    core.state.commit(|txn| kept.iter().try_for_each(|run| write(txn, run)))?;
+    core.state.commit(|txn| kept.iter().try_for_each(|run| write(txn, run, None)))?;
     kept.clear();
     Ok(())
 }
 
 /// Writes a run with what its end means: for the next attempt, for what rests, for retention.
-pub(crate) fn write(txn: &mut Transaction<'_>, run: &Run) -> Result<(), StateError> {
+pub(crate) fn write(
+    txn: &mut Transaction<'_>,
+    run: &Run,
+    rest: Option<SignedDuration>,
+) -> Result<(), StateError> {
     txn.put_run(run)?;
     let Some(at) = run.finished_at else { return Ok(()) };
     if let Work::Backup { job } = &run.work {
@@ -71,7 +76,7 @@ pub(crate) fn write(txn: &mut Transaction<'_>, run: &Run) -> Result<(), StateErr
         note_drill(txn, run, job, at)?;
     }
     match run.status {
-        RunStatus::Error | RunStatus::Cancelled => put_off(txn, run, at),
+        RunStatus::Error | RunStatus::Cancelled => put_off(txn, run, at, rest),
         RunStatus::Queued
         | RunStatus::Running
         | RunStatus::Success
@@ -85,16 +90,20 @@ pub(crate) fn put_off(
     txn: &mut Transaction<'_>,
     run: &Run,
     at: Timestamp,
+    span: Option<SignedDuration>,
 ) -> Result<(), StateError> {
-    let mut rest = |archives: &[ArchiveId], place: &PlaceName, span| {
-        let until = at.saturating_add(span).unwrap_or(Timestamp::MAX);
+    let mut rest = |archives: &[ArchiveId], place: &PlaceName, usual| {
+        let until = at.saturating_add(span.unwrap_or(usual)).unwrap_or(Timestamp::MAX);
         archives.iter().try_for_each(|archive| txn.put_not_before(*archive, place, until))
     };
     match &run.work {
         Work::Expire { series, archives } => rest(archives, &series.location, AGAIN_SOON),
         Work::EmptyTrash { location, archives } => rest(archives, location, AGAIN_SOON),
         Work::Verify { archive, location } => rest(&[*archive], location, AGAIN_LATER),
-        Work::Send { archive, to, .. } => rest(&[*archive], to, AGAIN_SOON),
+        Work::Send { archive, to, .. } | Work::Fetch { archive, to, .. } => {
+            rest(&[*archive], to, AGAIN_SOON)
+        }
+        Work::Prune { peer, archives } => rest(archives, peer, AGAIN_SOON),
         // Backups are tried again by the rules of their job, drills by those of the plan, the others
         // only when somebody asks.
         Work::Backup { .. } | Work::Drill { .. } | Work::Adopt { .. } | Work::Restore { .. } => {

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::model::archive::{Archive, Condition};
 use crate::model::desired::Desired;
+use crate::model::job::JobType;
+use crate::model::name::PlaceName;
 use crate::model::restore::RestoreRequest;
 use crate::model::run::{RunId, Work};
 use crate::process::Runner;
@@ -40,7 +42,7 @@ pub(crate) struct Seen {
 
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
-        Self { stopped: trouble.stopped, summary: trouble.why, hint: trouble.hint }
+        Self { stopped: trouble.stopped, hint: trouble.hint, ..Self::new(trouble.why) }
     }
 }
 
@@ -163,21 +165,54 @@ fn order(
     let location = desired.locations.get(&key.location);
     let is_ours = archive.origin == desired.instance.name
         || desired.instance.formerly.contains(&archive.origin);
-    // A job of the same name on another instance is another job.
+    let is_taken_over = !is_ours && taken_over(desired, &archive, request)?;
+    // A job of the same name on another instance is another job, unless somebody says otherwise.
     let job = job_of(desired, &archive.job)
-        .filter(|job| is_ours && job.source.job_type() == archive.job_type);
+        .filter(|job| (is_ours || is_taken_over) && job.source.job_type() == archive.job_type);
     let mut notes = Vec::new();
-    if !is_ours && request.to.is_none() {
+    if is_taken_over && request.to.is_none() {
+        notes.push(format!(
+            "`{}` made it on another host; {}",
+            archive.origin,
+            match job {
+                Some(job) =>
+                    format!("it comes back here as job `{}` of this configuration says", job.name),
+                None => "no job of its name is configured here: files go to where they were there"
+                    .to_owned(),
+            }
+        ));
+    }
+    if !is_ours && !is_taken_over && request.to.is_none() {
         return Err(Failure::new(format!(
             "`{}` was made by `{}`, and its places are those of that host",
             archive.name, archive.origin
         ))
-        .hint("lay it elsewhere with `--to DIR`, or name that instance in `instance.formerly` if this host takes its place"));
+        .hint("lay it elsewhere with `--to DIR`, say with `--from PEER` whose it is if it is to come back here, or name that instance in `instance.formerly` if this host takes its place"));
     }
     if job.is_none() && is_ours && request.to.is_none() {
         notes.push(format!(
             "job `{}` is not in the configuration: files and database only, as they were",
             archive.job
+        ));
+    }
+    let untrusted = untrusted_sender(desired, &archive);
+    if let Some(peer) = untrusted
+        && request.to.is_none()
+        && matches!(archive.job_type, JobType::YnhApp | JobType::YnhSystem)
+    {
+        return Err(Failure::new(format!(
+            "`{}` came from peer `{peer}`, and YunoHost would run as root what is in it",
+            archive.name
+        ))
+        .hint(format!("lay its files elsewhere with `--to DIR`, or write `trust = \"restore\"` into `[peer.{peer}.accept]`")));
+    }
+    let mut steps = job.map(|job| Steps::from(&job.restore)).unwrap_or_default();
+    if let Some(peer) = untrusted
+        && steps != Steps::default()
+    {
+        steps = Steps::default();
+        notes.push(format!(
+            "it came from peer `{peer}`: users, units and commands are left out, since a unit would be the archive's own"
         ));
     }
     // It may be a link to where it really is.
@@ -205,10 +240,44 @@ fn order(
         location_identity: location.and_then(|place| place.identity.as_ref()).map(Secret::from),
         spare_dir: location.map_or_else(PathBuf::new, |place| place.path.clone()),
         seen: seen(core, key, request),
-        steps: job.map(|job| Steps::from(&job.restore)).unwrap_or_default(),
+        steps,
         notes,
         archive: original(core, &archive, folder.path_of(&archive)),
     })
+}
+
+/// The peer in whose name space an archive rests, where nothing of it may run here.
+fn untrusted_sender<'a>(desired: &'a Desired, archive: &Archive) -> Option<&'a PlaceName> {
+    let owner = desired.locations.get(&archive.location)?.owner.as_ref()?;
+    let accept = desired.peers.get(owner).and_then(|peer| peer.accept.as_ref());
+    (!accept.is_some_and(|accept| accept.trust_restore)).then_some(owner)
+}
+
+/// Whether somebody said whose archive this is, and that it is to come back on this host.
+fn taken_over(
+    desired: &Desired,
+    archive: &Archive,
+    request: &RestoreRequest,
+) -> Result<bool, Failure> {
+    let Some(from) = &request.from else { return Ok(false) };
+    let peer = desired.peers.get(from).filter(|peer| desired.is_of_peer(archive, peer));
+    let Some(peer) = peer else {
+        return Err(Failure::new(format!("`{}` is no archive of peer `{from}`", archive.name))
+            .hint("`larder archive show` says whose it is"));
+    };
+    let is_sent = desired.locations.get(&archive.location).is_some_and(|at| at.owner.is_some());
+    let is_trusted = !is_sent || peer.accept.as_ref().is_some_and(|accept| accept.trust_restore);
+    // Dumps and YunoHost's archives are programs: whoever loads them lets their maker act here.
+    if archive.job_type != JobType::CustomDir && !is_trusted && request.to.is_none() {
+        return Err(Failure::new(format!(
+            "`{}` of peer `{from}` would run what `{from}` wrote into it",
+            archive.name
+        ))
+        .hint(format!(
+            "lay it elsewhere with `--to DIR`, or trust it: `trust = \"restore\"` in `[peer.{from}.accept]`"
+        )));
+    }
+    Ok(true)
 }
 
 fn seen(core: &Core, key: &ArchiveKey, request: &RestoreRequest) -> Option<FileFacts> {

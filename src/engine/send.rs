@@ -6,7 +6,7 @@
 
 use crate::archive;
 use crate::model::archive::{Archive, Condition, How};
-use crate::model::location::Location;
+use crate::model::location::Codec;
 use crate::model::name::{ArchiveName, PlaceName};
 use crate::model::size::Bytes;
 
@@ -30,7 +30,8 @@ pub(crate) fn send(cx: &Context, key: &ArchiveKey, to: &PlaceName) -> Result<Don
         ))
         .hint("make room there, or lower `min_free`; no archive was deleted"));
     }
-    let recode = plan_recoding(&archive, place)?;
+    let recipients = recipients(cx, &archive, to, &place.encrypt_to);
+    let recode = plan_recoding(&archive, place.codec, &recipients, to)?;
     cx.progress.enter("copying");
     cx.progress.expect_bytes(archive.file_size);
     let input = source.open(&archive)?;
@@ -116,24 +117,46 @@ fn check_copy(
     .hint("nothing was published at the destination"))
 }
 
+/// Whom a copy is encrypted to: whom the place wants, and whom its job adds for this destination.
+pub(crate) fn recipients(
+    cx: &Context,
+    archive: &Archive,
+    to: &PlaceName,
+    of_the_place: &[String],
+) -> Vec<String> {
+    let mut all = of_the_place.to_vec();
+    let wanted = cx.desired.destination(archive, to);
+    for one in wanted.iter().flat_map(|copy| &copy.encrypt_to) {
+        if !all.contains(one) {
+            all.push(one.clone());
+        }
+    }
+    all
+}
+
 /// How the copy is encoded, where that differs from the original.
-fn plan_recoding(archive: &Archive, place: &Location) -> Result<Option<archive::Recode>, Failure> {
+pub(crate) fn plan_recoding(
+    archive: &Archive,
+    codec: Codec,
+    recipients: &[String],
+    to: &PlaceName,
+) -> Result<Option<archive::Recode>, Failure> {
     if !archive.recipients.is_empty() {
         // What is encrypted stays as it is: this host cannot read it.
-        return if place.encrypt_to.iter().all(|recipient| archive.recipients.contains(recipient)) {
+        return if recipients.iter().all(|recipient| archive.recipients.contains(recipient)) {
             Ok(None)
         } else {
             Err(Failure::new(format!(
-                "`{}` is encrypted to others than `{}` wants, and cannot be encrypted anew here",
-                archive.name, place.name
+                "`{}` is encrypted to others than is wanted at `{to}`, and cannot be encrypted anew here",
+                archive.name
             ))
-            .hint("use the same `encrypt_to` in both locations"))
+            .hint("use the same `encrypt_to` for both places"))
         };
     }
-    if place.encrypt_to.is_empty() && place.codec == archive.codec {
+    if recipients.is_empty() && codec == archive.codec {
         return Ok(None);
     }
-    Ok(Some(archive::Recode { codec: place.codec, recipients: place.encrypt_to.clone() }))
+    Ok(Some(archive::Recode { codec, recipients: recipients.to_vec() }))
 }
 
 /// The same name where it is free there: names are for people, and theirs should agree.

@@ -16,11 +16,12 @@ use crate::config::{self, Severity};
 use crate::location::folder::Folder;
 use crate::model::desired::Desired;
 use crate::model::name::PlaceName;
-use crate::model::run::{Run, RunStatus};
+use crate::model::run::{Lane, Run, RunStatus};
 use crate::state::{HistoryKeep, State, StateError};
 use crate::stop::Stop;
 
 use super::catalogue::Catalogue;
+use super::contacts::Contacts;
 use super::context::with_causes;
 use super::core::{Core, stored_after_pending};
 use super::members::Listings;
@@ -28,8 +29,12 @@ use super::notices::Notices;
 use super::receive::{self, Uploads};
 use super::requests::Request;
 use super::uncovered::Uncovered;
-use super::{Autonomy, Options, StartError, View, drill, members, record, recovery, wanted};
+use super::{
+    Autonomy, Options, StartError, View, contacts, drill, members, push, record, recovery, wanted,
+};
 
+/// How long what talked to a peer rests after the daemon or the machine stopped under it.
+const AFTER_A_CRASH: SignedDuration = SignedDuration::from_mins(1);
 /// How many events a slow listener may lag behind.
 const EVENTS: usize = 1024;
 /// Where the state keeps when `larder apply` last looked.
@@ -73,6 +78,7 @@ pub(crate) fn start(
         awake_since: awake_since(&options, &state, now).map_err(state_error)?,
         after_pending: Mutex::new(stored_after_pending(&state).map_err(state_error)?),
         uploads: Uploads::new(&state).map_err(state_error)?,
+        contacts: Contacts::new(&state).map_err(state_error)?,
         options,
         started_at: now,
         state,
@@ -98,6 +104,7 @@ pub(crate) fn start(
         given_up: Mutex::default(),
         making_up: false.into(),
         moving: Mutex::default(),
+        pairing: Mutex::default(),
         seen: std::sync::Mutex::default(),
         half_read: std::sync::Mutex::default(),
         applied: OnceLock::new(),
@@ -195,11 +202,13 @@ fn interrupt_what_ran(core: &Core, now: Timestamp) -> Result<(), StateError> {
         run.finished_at = Some(now);
         "the daemon ended or the machine stopped under it".clone_into(&mut run.summary);
     }
+    let desired = core.desired();
     core.state.commit(|txn| {
         runs.iter().try_for_each(|run: &Run| {
-            record::write(txn, run)?;
-            // It may be what stopped the machine.
-            record::put_off(txn, run, now)
+            record::write(txn, run, None)?;
+            // It may be what stopped the machine; what goes to a peer only reads and talks.
+            let rest = (run.lane(&desired) == Lane::Network).then_some(AFTER_A_CRASH);
+            record::put_off(txn, run, now, rest)
         })
     })?;
     for run in &runs {
@@ -287,6 +296,8 @@ pub(crate) fn prune_where_due(core: &Core) -> Result<(), StateError> {
             over.keys().try_for_each(|(archive, place)| txn.drop_not_before(*archive, place))
         })?;
     }
+    push::sweep(core);
+    contacts::forget_departed(core)?;
     let dropped = core.state.prune_history(now, &HistoryKeep::default())?;
     if dropped > 0 {
         tracing::debug!(dropped, "old runs left the history");

@@ -17,6 +17,7 @@ use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
 use crate::state::StateError;
 use crate::stop::Stopped;
 
+mod asking;
 mod deleting;
 mod drilling;
 mod listing;
@@ -102,7 +103,7 @@ impl Bench {
     }
 
     fn execute_with(&self, running: &Running) -> Run {
-        self.core().running().insert(running.run.lane(), running.clone());
+        self.core().running().insert(running.lane, running.clone());
         self.runtime.block_on(executor::execute(Arc::clone(self.core()), running.clone()));
         self.run(running.run.id)
     }

@@ -84,7 +84,9 @@ pub(crate) fn verify(cx: &Context, key: &ArchiveKey) -> Result<Done, Failure> {
         "`{}` at `{}` is corrupt: its bytes are not those that were written",
         archive.name, key.location
     ))
-    .hint("it fills no retention slot any more; make a new archive (`larder run`), and look at the disk"))
+    .hint("it fills no retention slot any more; make a new archive (`larder run`), and look at the disk")
+    // What it is now is known: a whole copy may come at once.
+    .rest(jiff::SignedDuration::ZERO))
 }
 
 /// Reads a file back while nobody waits for it: by a thread whose reads wait for everybody else's,

@@ -120,6 +120,7 @@ impl Folder {
             }
             self.remove_if_there(&intent)?;
         }
+        self.discard_landing(upload)?;
         self.remove_if_there(&self.part(writer)).map(drop)
     }
 
@@ -137,7 +138,10 @@ impl Folder {
         let (writer, path) = (Writer::Upload(upload), self.part_path(upload));
         let file = self.open_part(upload, archive.file_size)?;
         let file = file.ok_or_else(|| LocationError::Gone { path: path.clone() })?;
-        publish::publish(self, &Incoming { writer, file, path }, archive, info_json)
+        publish::publish(self, &Incoming { writer, file, path }, archive, info_json)?;
+        // It is published: what is left of its way is swept where it cannot be removed now.
+        let _ = self.discard_landing(upload);
+        Ok(())
     }
 
     /// The archive as its description here has it, if its file is here under its name.

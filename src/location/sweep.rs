@@ -8,14 +8,16 @@ use std::path::Path;
 
 use super::folder::Folder;
 use super::names::{self, Files, Kind};
-use super::{ArchiveStore, LocationError, Writer, publish, scan, trash};
+use super::{ArchiveStore, LocationError, Writer, publish, repair, scan, trash};
 use crate::durable;
 use crate::model::archive::Archive;
 
 pub(super) fn sweep(folder: &Folder, keep: &[Writer]) -> Result<Vec<String>, LocationError> {
     let mut done = Vec::new();
     sweep_incoming(folder, keep, &mut done)?;
+    folder.sweep_landings(keep, &mut done)?;
     repair_trash(folder, &mut done)?;
+    repair::forget_damaged(folder, &mut done)?;
     for dir in [&folder.path, &folder.trash_dir()] {
         for name in file_names(folder, dir)? {
             if name.starts_with('.') && name.ends_with(durable::TEMPORARY) {
@@ -93,7 +95,7 @@ fn repair_trashed(
 }
 
 /// The names of the files in a directory, sorted; none when it is not there.
-fn file_names(folder: &Folder, dir: &Path) -> Result<Vec<String>, LocationError> {
+pub(super) fn file_names(folder: &Folder, dir: &Path) -> Result<Vec<String>, LocationError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => folder.io("list", dir, other)?,

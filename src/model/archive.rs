@@ -131,6 +131,9 @@ pub struct MemberCounts {
     pub unreadable: u64,
 }
 
+/// The job and the label of what a peer sent without a word about either.
+pub const NO_JOB: &str = "uploads";
+
 /// One copy of an archive at one location: an entry of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Archive {
@@ -203,6 +206,15 @@ impl Archive {
             job: self.job.clone(),
             location: self.location.clone(),
         }
+    }
+
+    /// Whether nothing is known of it but that a peer sent it. An honest job of the same name says
+    /// with which configuration its archives were made.
+    #[must_use]
+    pub fn is_undescribed(&self) -> bool {
+        matches!(self.how, How::Received { .. })
+            && self.job.as_str() == NO_JOB
+            && self.config_hash.is_none()
     }
 
     /// RETENTION.md's *good*: complete, hash recorded, not known corrupt, not suspect. What a drill

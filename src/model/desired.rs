@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::job::{Job, JobSource};
+use super::archive::{Archive, How};
+use super::job::{Job, JobSource, SendTo};
 use super::location::Location;
 use super::name::{InstanceName, JobName, ObjectName, PlaceName};
 use super::peer::{Peer, PeerKind};
@@ -102,6 +104,28 @@ pub struct Instance {
     pub control_socket: PathBuf,
     /// Whether the page may add and remove peers.
     pub page_edits_peers: bool,
+    /// Whom the proxy lets into the page.
+    pub page: Option<PageUsers>,
+}
+
+/// `[instance] page`: users of the proxy whom the web page lets in without a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageUsers {
+    /// The header in which the proxy says who it is.
+    pub user_header: String,
+    /// Who is let in.
+    pub users: Vec<String>,
+}
+
+impl PageUsers {
+    /// The word that stands for everybody whom the proxy lets through.
+    pub const EVERYBODY: &str = "*";
+
+    /// Whether this user is let in.
+    #[must_use]
+    pub fn admits(&self, user: &str) -> bool {
+        !user.is_empty() && self.users.iter().any(|one| one == Self::EVERYBODY || one == user)
+    }
 }
 
 /// `[token.x]`.
@@ -168,6 +192,33 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// The peer that a host name means, for people: the one that is a label for it, else the
+    /// instance of this name, else the one that is reached at it.
+    #[must_use]
+    pub fn peer_of_host(&self, host: &str) -> Option<&Peer> {
+        let ranked = self.peers.values().filter_map(|peer| Some((peer.names_host(host)?, peer)));
+        ranked.min_by_key(|(rank, _)| *rank).map(|(_, peer)| peer)
+    }
+
+    /// Whether an archive is one of a peer's: in its name space, or made by the host of its name.
+    #[must_use]
+    pub fn is_of_peer(&self, archive: &Archive, peer: &Peer) -> bool {
+        let place = self.locations.get(&archive.location);
+        let owner = place.and_then(|place| place.owner.as_ref());
+        match owner {
+            // Whatever a peer calls itself in what it sends, it is that peer.
+            Some(owner) => *owner == peer.name,
+            None => self.peer_of_origin(&archive.origin).is_some_and(|of| of.name == peer.name),
+        }
+    }
+
+    /// The peer whose archives these are, where they are another instance's.
+    #[must_use]
+    pub fn peer_of_origin(&self, origin: &InstanceName) -> Option<&Peer> {
+        let is_ours = *origin == self.instance.name || self.instance.formerly.contains(origin);
+        if is_ours { None } else { self.peer_of_host(origin.as_str()) }
+    }
+
     /// Every secret that the configuration refers to.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
         let passwords = self.jobs.values().filter_map(|job| match &job.source {
@@ -207,6 +258,52 @@ impl Desired {
     pub fn name_space(&self, peer: &PlaceName) -> Option<PlaceName> {
         let accept = self.peers.get(peer)?.accept.as_ref()?;
         Some(PlaceName::name_space(&accept.location, peer))
+    }
+
+    /// Until when nothing that a peer stored here can be deleted, whoever asks: by this host's clock.
+    /// `None` for what no peer stored, and once that time is over.
+    #[must_use]
+    pub fn immutable_until(&self, archive: &Archive, now: Timestamp) -> Option<Timestamp> {
+        let is_owner =
+            |peer: &&Peer| self.name_space(&peer.name).as_ref() == Some(&archive.location);
+        let sender = match &archive.how {
+            How::Received { from } => self.peers.get(from),
+            How::Scheduled | How::Manual | How::Adopted | How::Copied { .. } => None,
+        };
+        let accept = self.peers.values().find(is_owner).or(sender)?.accept.as_ref()?;
+        // What was never recorded counts as if it came just now: its sender's clock proves nothing.
+        let arrived = archive.received_at.unwrap_or(now);
+        let until = arrived.checked_add(accept.immutable_for).unwrap_or(Timestamp::MAX);
+        (now < until).then_some(until)
+    }
+
+    /// Whether a peer may take an archive of ours: the original of a job that sends its copies there.
+    /// Where such copies are to be encrypted, one that is not is none.
+    #[must_use]
+    pub fn offers(&self, archive: &Archive, peer: &PlaceName) -> bool {
+        let made_here = match archive.how {
+            How::Scheduled | How::Manual | How::Adopted | How::Copied { .. } => true,
+            How::Received { .. } => false,
+        };
+        let was = |job: &&Job| job.name == archive.job || job.formerly.contains(&archive.job);
+        let job = self.jobs.get(&archive.job).or_else(|| self.jobs.values().find(was));
+        let is_original = made_here && job.is_some_and(|job| job.location == archive.location);
+        self.destination(archive, peer)
+            .filter(|_| is_original)
+            .is_some_and(|copy| copy.encrypt_to.iter().all(|one| archive.recipients.contains(one)))
+    }
+
+    /// What the job of one of our archives says about copies at a place.
+    #[must_use]
+    pub fn destination(&self, archive: &Archive, to: &PlaceName) -> Option<&SendTo> {
+        let instance = &self.instance;
+        if archive.origin != instance.name && !instance.formerly.contains(&archive.origin) {
+            return None;
+        }
+        let was = |job: &&Job| job.name == archive.job || job.formerly.contains(&archive.job);
+        let exact = self.jobs.get(&archive.job);
+        let job = exact.or_else(|| self.jobs.values().find(was))?;
+        job.send_to.iter().find(|copy| copy.to == *to)
     }
 
     /// The series of a job with `*`, as far as they are known.

@@ -159,14 +159,36 @@ pub enum CatchUp {
 }
 
 /// How copies travel to a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Via {
     /// HTTP, or rsync above the peer's `rsync_above`.
+    #[default]
     Auto,
     /// HTTPS in chunks.
     Http,
     /// rsync over SSH.
     Rsync,
+}
+
+impl Via {
+    /// All of them.
+    pub const ALL: [Via; 3] = [Via::Auto, Via::Http, Via::Rsync];
+
+    /// The specification's word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Via::Auto => "auto",
+            Via::Http => "http",
+            Via::Rsync => "rsync",
+        }
+    }
+
+    /// The way of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|via| via.word() == word)
+    }
 }
 
 /// One wanted copy.

@@ -1,10 +1,12 @@
 //! What is really there: the facts that a plan is made from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::archive::{Archive, ArchiveId, Series};
+use super::contact::Contact;
 use super::members::Members;
 use super::name::{ArchiveName, JobName, PlaceName};
 use super::retention::Policy;
@@ -54,6 +56,17 @@ pub struct JobFacts {
     pub last_success: Option<Timestamp>,
     /// Whether the newest run of any cause failed, with its one line.
     pub last_failure: Option<String>,
+    /// Its table as it was seen last; `None` before it was looked at.
+    pub table: Option<JobTable>,
+}
+
+/// A job's table at one time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobTable {
+    /// SHA-256 of the effective table, in hex.
+    pub hash: String,
+    /// Since when this instance has known it as it is.
+    pub since: Timestamp,
 }
 
 /// The end of an attempt.
@@ -188,6 +201,8 @@ pub struct Observed {
     pub beside_source: BTreeSet<(JobName, PlaceName)>,
     /// Verifications and copies that failed lately: not tried again before the given time.
     pub not_before: BTreeMap<(ArchiveId, PlaceName), Timestamp>,
+    /// What is known of each peer of the configuration.
+    pub contacts: BTreeMap<PlaceName, Arc<Contact>>,
 }
 
 impl Observed {
@@ -208,6 +223,7 @@ impl Observed {
             freezes: Vec::new(),
             beside_source: BTreeSet::new(),
             not_before: BTreeMap::new(),
+            contacts: BTreeMap::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Peers: other instances and hosts that hold copies.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 
@@ -28,13 +28,21 @@ pub struct Ssh {
     pub relay: Option<String>,
 }
 
+impl Ssh {
+    /// The key that is used where `identity` names no other, below the state.
+    #[must_use]
+    pub fn default_key(state_dir: &Path) -> PathBuf {
+        state_dir.join("ssh/id_ed25519")
+    }
+}
+
 /// The four kinds of peer; the words are the specification's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerKind {
     /// `instance`: another larder over HTTPS.
     Instance {
-        /// Its base URL.
-        url: String,
+        /// Its base URL; without, it comes to us and is never asked.
+        url: Option<String>,
         /// The token that it gave us.
         token: Option<SecretRef>,
         /// SSH, for archives above `rsync_above`.
@@ -70,6 +78,44 @@ impl PeerKind {
     }
 }
 
+impl Peer {
+    /// Whether a host name means this peer, and how directly: the least is the most direct.
+    #[must_use]
+    pub fn names_host(&self, host: &str) -> Option<u8> {
+        let is = |name: &str| name.eq_ignore_ascii_case(host);
+        let is_name = is(self.name.as_str());
+        let (label, reached) = match &self.kind {
+            PeerKind::BackupChannel { hostname, .. } => (Some(hostname.as_str()), Vec::new()),
+            PeerKind::Instance { url, ssh, .. } => {
+                let url = url.as_deref().and_then(host_of);
+                (None, url.into_iter().chain(ssh.as_ref().map(|ssh| ssh.host.as_str())).collect())
+            }
+            PeerKind::SshDirect(ssh) | PeerKind::SshViaRelay(ssh) => {
+                (None, vec![ssh.host.as_str()])
+            }
+        };
+        if label.is_some_and(is) {
+            Some(0)
+        } else if is_name && label.is_none() {
+            Some(1)
+        } else if reached.into_iter().any(is) {
+            Some(2)
+        } else {
+            None
+        }
+    }
+}
+
+/// The host of a URL.
+fn host_of(url: &str) -> Option<&str> {
+    let rest = url.split_once("://")?.1.split('/').next()?;
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    if let Some(address) = rest.strip_prefix('[') {
+        return address.split(']').next();
+    }
+    Some(rest.rsplit_once(':').map_or(rest, |(host, _)| host))
+}
+
 /// What a peer may do here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accept {
@@ -85,6 +131,8 @@ pub struct Accept {
     pub scopes: Vec<String>,
     /// How long nothing of it can be deleted.
     pub immutable_for: SignedDuration,
+    /// Whether it may only list and fetch, until its new holder is confirmed.
+    pub read_only: bool,
     /// Uploads it may have open at once.
     pub max_open_uploads: u32,
     /// Whether its archives may run anything here.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::name::PlaceName;
 use super::run::RunId;
 
 /// A part of a complete restore, in the order in which they are carried out.
@@ -70,6 +71,9 @@ pub struct RestoreRequest {
     pub safety: bool,
     /// A file with the age identity, for an encrypted archive (absolute).
     pub identity: Option<PathBuf>,
+    /// The peer whose archive this is, where somebody said so: only then another host's archive
+    /// comes back in place.
+    pub from: Option<PlaceName>,
     /// Instead of all this: what this restore set aside goes back to where it was.
     pub undo: Option<RunId>,
 }
@@ -84,6 +88,7 @@ impl RestoreRequest {
             only: Vec::new(),
             safety: true,
             identity: None,
+            from: None,
             undo: None,
         }
     }

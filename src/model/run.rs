@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::archive::{ArchiveId, Series};
+use super::desired::Desired;
+use super::job::Via;
 use super::name::{ArchiveName, JobName, PlaceName};
 use super::restore::RestoreRequest;
 
@@ -47,14 +49,32 @@ pub enum Work {
         /// Where the copy rests.
         location: PlaceName,
     },
-    /// Copies an archive to another location.
+    /// Copies an archive to another location, or to a peer.
     Send {
         /// The archive.
         archive: ArchiveId,
         /// Where it is read.
         from: PlaceName,
+        /// Where it goes: a location or a peer, which share one name space.
+        to: PlaceName,
+        /// How it travels to a peer; `Auto` for what the configuration says.
+        via: Via,
+    },
+    /// Takes an archive from a peer that offers it, or that holds a good copy of a damaged one.
+    Fetch {
+        /// The archive.
+        archive: ArchiveId,
+        /// The peer.
+        peer: PlaceName,
         /// Where it goes.
         to: PlaceName,
+    },
+    /// Deletes exactly these of our archives at a peer of an SSH kind with `prune = true`.
+    Prune {
+        /// The peer.
+        peer: PlaceName,
+        /// Which ones.
+        archives: Vec<ArchiveId>,
     },
     /// Takes a foreign file of a location into the catalogue: reads it whole and writes its sidecar.
     Adopt {
@@ -87,8 +107,18 @@ pub enum Work {
 
 impl Work {
     /// All words for kinds.
-    pub const WORDS: [&str; 8] =
-        ["backup", "expire", "empty-trash", "verify", "send", "adopt", "restore", "drill"];
+    pub const WORDS: [&str; 10] = [
+        "backup",
+        "expire",
+        "empty-trash",
+        "verify",
+        "send",
+        "adopt",
+        "restore",
+        "drill",
+        "fetch",
+        "prune",
+    ];
 
     /// The word for its kind.
     #[must_use]
@@ -102,6 +132,8 @@ impl Work {
             Work::Adopt { .. } => "adopt",
             Work::Restore { .. } => "restore",
             Work::Drill { .. } => "drill",
+            Work::Fetch { .. } => "fetch",
+            Work::Prune { .. } => "prune",
         }
     }
 
@@ -114,6 +146,8 @@ impl Work {
             Work::EmptyTrash { .. }
             | Work::Verify { .. }
             | Work::Send { .. }
+            | Work::Fetch { .. }
+            | Work::Prune { .. }
             | Work::Restore { .. } => None,
         }
     }
@@ -243,10 +277,12 @@ pub struct Run {
 const BACKGROUND: u8 = 3;
 
 impl Run {
-    /// Its lane. Copies between locations of this host are local work.
+    /// Its lane, with this configuration. Copies between locations of this host are local work.
     #[must_use]
-    pub fn lane(&self) -> Lane {
-        match self.work {
+    pub fn lane(&self, desired: &Desired) -> Lane {
+        match &self.work {
+            Work::Send { to, .. } if desired.peers.contains_key(to) => Lane::Network,
+            Work::Fetch { .. } | Work::Prune { .. } => Lane::Network,
             Work::Backup { .. }
             | Work::Expire { .. }
             | Work::EmptyTrash { .. }

@@ -10,9 +10,10 @@ use crate::model::archive::Archive;
 use crate::model::job::Job;
 use crate::model::name::JobName;
 use crate::model::observed::{Freeze, LocationState};
-use crate::model::run::{Run, RunStatus, Work};
+use crate::model::run::{Lane, Run, RunStatus, Work};
 use crate::reconcile::guards::{self, Overdue};
 use crate::reconcile::situation::Situation;
+use crate::reconcile::watch;
 use crate::status::{JobVerdict, Reason};
 
 /// A location may be away so long: a remount is no failure.
@@ -42,6 +43,7 @@ pub fn conditions(facts: &Facts) -> Vec<Condition> {
         found.extend(overdue(facts, &situation, job, verdict));
     }
     found.extend(locations(facts, &situation));
+    found.extend(peers(facts, &situation));
     found.extend(blocked(facts));
     let mut seen = BTreeSet::new();
     found.retain(|condition: &Condition| seen.insert(condition.key.clone()));
@@ -74,6 +76,8 @@ pub fn still_failing(runs: Vec<Run>, archives: &[Archive], now: Timestamp) -> Ve
             | Work::EmptyTrash { .. }
             | Work::Verify { .. }
             | Work::Send { .. }
+            | Work::Fetch { .. }
+            | Work::Prune { .. }
             | Work::Drill { .. } => OLD_NEWS,
         };
         run.status == RunStatus::Error && age <= limit
@@ -97,6 +101,8 @@ fn subject(run: &Run, archives: &[Archive]) -> (String, Option<JobName>) {
             let job = of(*archive);
             (format!("copy {} {to}", words(&job)), job)
         }
+        Work::Fetch { peer, .. } => (format!("fetch {peer}"), None),
+        Work::Prune { peer, .. } => (format!("prune {peer}"), None),
         Work::Adopt { job, .. } => (format!("run {}", run.id), Some(job.clone())),
         Work::Restore { archive, .. } => (format!("run {}", run.id), of(*archive)),
     }
@@ -126,6 +132,8 @@ fn failed(facts: &Facts, run: &Run) -> Option<Condition> {
         Work::EmptyTrash { location, .. } => format!("emptying the trash of `{location}`"),
         Work::Verify { location, .. } => format!("reading back an archive{of} at `{location}`"),
         Work::Send { to, .. } => format!("copying an archive{of} to `{to}`"),
+        Work::Fetch { peer, .. } => format!("fetching an archive from `{peer}`"),
+        Work::Prune { peer, .. } => format!("deleting expired archives at `{peer}`"),
         Work::Adopt { file_name, .. } => format!("taking in `{}`", file_name.escape_default()),
         Work::Restore { .. } => format!("the restore of an archive{of}"),
     };
@@ -135,8 +143,7 @@ fn failed(facts: &Facts, run: &Run) -> Option<Condition> {
         next.push_str(&again(facts, verdict));
     }
     let _ = write!(next, "; `larder log {}` says more", run.id);
-    let is_peer =
-        matches!(&run.work, Work::Send { to, .. } if facts.desired.peers.contains_key(to));
+    let is_peer = run.lane(facts.desired) == Lane::Network;
     let is_once = matches!(run.work, Work::Adopt { .. } | Work::Restore { .. });
     Some(Condition {
         key,
@@ -209,6 +216,7 @@ fn wrong(verdict: &JobVerdict) -> Vec<Condition> {
             | Reason::Blocked { .. }
             | Reason::Frozen(_)
             | Reason::Unlisted(None)
+            | Reason::SenderCanDelete(_)
             | Reason::NoMembers
             | Reason::Disabled => continue,
         };
@@ -268,6 +276,30 @@ fn locations(facts: &Facts, situation: &Situation) -> Vec<Condition> {
             patience: AWAY,
             recovers: true,
         });
+    }
+    found
+}
+
+/// Peers of which nothing is heard, and those that did not do in time what they told.
+fn peers(facts: &Facts, situation: &Situation) -> Vec<Condition> {
+    let of_peer = |key: String, event, text| Condition {
+        key,
+        event,
+        job: None,
+        run: None,
+        verdict: None,
+        text,
+        next: "; `larder peer list` shows what is known of it".to_owned(),
+        patience: AT_ONCE,
+        recovers: true,
+    };
+    let mut found = Vec::new();
+    for peer in facts.desired.peers.keys() {
+        let silence = watch::silence(situation, peer);
+        found.extend(silence.map(|text| of_peer(format!("peer {peer}"), Event::Failure, text)));
+        let late = watch::overdue(situation, peer);
+        let key = format!("peer-overdue {peer}");
+        found.extend(late.map(|text| of_peer(key, Event::Overdue, text)));
     }
     found
 }

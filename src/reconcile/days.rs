@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -15,6 +16,7 @@ use super::{Action, Plan, plan};
 use crate::model::archive::{
     Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Series, Sha256,
 };
+use crate::model::contact::{Contact, Holdings, Presence, RemoteCopy};
 use crate::model::desired::Desired;
 use crate::model::job::Job;
 use crate::model::name::{ArchiveName, JobName, PlaceName};
@@ -141,6 +143,7 @@ impl<'a> Future<'a> {
             archive.verified_at = Some(Timestamp::MAX);
         }
         future.observed.not_before.clear();
+        future.answer(now);
         future
     }
 
@@ -159,10 +162,14 @@ impl<'a> Future<'a> {
             Work::EmptyTrash { location, archives } => {
                 self.remove(archives, location);
             }
-            Work::Send { archive, from, to } => {
+            Work::Send { archive, from, to, .. } => {
                 let source = self.find(*archive, from);
                 if let Some(mut copy) = source.map(|index| self.observed.archives[index].clone()) {
                     day.copied.push((copy.name.clone(), to.clone()));
+                    if self.desired.peers.contains_key(to) {
+                        self.hand_over(&copy, to, at);
+                        return;
+                    }
                     copy.location = to.clone();
                     copy.how = How::Copied { from: from.clone() };
                     self.observed.archives.push(copy);
@@ -182,7 +189,41 @@ impl<'a> Future<'a> {
                 facts.proven_at = Some(at.timestamp());
                 day.drilled.push(job.clone());
             }
-            Work::Adopt { .. } | Work::Restore { .. } => {}
+            Work::Fetch { .. } | Work::Prune { .. } | Work::Adopt { .. } | Work::Restore { .. } => {
+            }
+        }
+    }
+
+    /// A peer holds a copy from now on.
+    fn hand_over(&mut self, archive: &Archive, to: &PlaceName, at: &Zoned) {
+        let fresh = || Arc::new(Contact::new(at.timestamp()));
+        let contact = self.observed.contacts.entry(to.clone()).or_insert_with(fresh);
+        let contact = Arc::make_mut(contact);
+        let nothing = || Holdings { at: at.timestamp(), copies: Vec::new() };
+        let holdings = contact.holdings.get_or_insert_with(nothing);
+        holdings.copies.push(RemoteCopy {
+            id: archive.id,
+            name: archive.name.to_string(),
+            origin: archive.origin.clone(),
+            job: archive.job.clone(),
+            created_at: archive.created_at,
+            file_size: archive.file_size,
+            stream_sha256: archive.stream_sha256,
+            file_sha256: archive.file_sha256,
+            is_good: true,
+        });
+    }
+
+    /// Every peer answers from now on, and has told what it holds.
+    fn answer(&mut self, now: &Zoned) {
+        let moment = now.timestamp();
+        for peer in self.desired.peers.keys() {
+            let fresh = || Arc::new(Contact::new(moment));
+            let contact = self.observed.contacts.entry(peer.clone()).or_insert_with(fresh);
+            let contact = Arc::make_mut(contact);
+            contact.presence = Presence::Online;
+            contact.last_seen = Some(moment);
+            contact.holdings.get_or_insert_with(|| Holdings { at: moment, copies: Vec::new() });
         }
     }
 
@@ -213,6 +254,7 @@ impl<'a> Future<'a> {
             last_attempt: None,
             last_success: None,
             last_failure: None,
+            table: None,
         });
         let number = match cause {
             Cause::Due { due, attempt } => {

@@ -230,7 +230,9 @@ impl Sitting<'_> {
     fn rests(&self, observed: &Observed, open: &OpenExpiries<'_>) -> Option<String> {
         match &self.group.ruling {
             Ruling::Orphaned(reason) => return Some(format!("orphaned: {reason}")),
-            Ruling::Received => return Some("what a peer sent stays".to_owned()),
+            Ruling::Received => {
+                return Some("what a peer sent without a word about it stays".to_owned());
+            }
             Ruling::Policy(_) | Ruling::Ended => {}
         }
         if let Some(freeze) = observed.freezes.first() {

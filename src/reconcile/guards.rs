@@ -1,6 +1,6 @@
 //! What stands in the way and what is wrong: notes for people, never a deed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,9 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::situation::Situation;
 use super::{Note, Part, Weight, show};
-use crate::model::archive::{Archive, Condition};
+use crate::model::archive::{Archive, Condition, How};
 use crate::model::job::Job;
-use crate::model::name::{JobName, PlaceName};
+use crate::model::name::{InstanceName, JobName, PlaceName};
 use crate::model::observed::{Freeze, LocationState};
 
 pub(super) fn part(situation: &Situation) -> Part {
@@ -38,6 +38,7 @@ pub(super) fn part(situation: &Situation) -> Part {
         part.notes.push(Note { weight, job: None, text });
     }
     part.notes.extend(broken_archives(situation));
+    part.notes.extend(claimed_names(situation));
     for job in situation.desired.jobs.values().filter(|job| job.enabled && job.ended.is_none()) {
         if job.is_template() {
             continue;
@@ -114,6 +115,38 @@ pub(crate) fn overdue(situation: &Situation, job: &Job) -> Overdue {
         None => format!("it has been known for {age} and has no good archive"),
     };
     Overdue::Since { text }
+}
+
+/// One line for each instance whose archives come from more than one peer, or bear our own name:
+/// somebody is not who it says. They rest apart whatever it means.
+fn claimed_names(situation: &Situation) -> Vec<Note> {
+    let mut claims: BTreeMap<&InstanceName, BTreeSet<&PlaceName>> = BTreeMap::new();
+    for archive in &situation.observed.archives {
+        if let How::Received { from } = &archive.how {
+            claims.entry(&archive.origin).or_default().insert(from);
+        }
+    }
+    let own = &situation.desired.instance;
+    let problem = |text| Note { weight: Weight::Problem, job: None, text };
+    claims
+        .into_iter()
+        .filter_map(|(name, peers)| {
+            let listed: Vec<String> = peers.iter().map(|peer| format!("`{peer}`")).collect();
+            let listed = listed.join(" and ");
+            if *name == own.name || own.formerly.contains(name) {
+                return Some(problem(format!(
+                    "archives that came from {listed} say that `{name}` made them, which is this \
+                     instance: they rest apart from ours"
+                )));
+            }
+            (peers.len() > 1).then(|| {
+                problem(format!(
+                    "archives of `{name}` come from peers {listed}: more than one instance claims \
+                     that name, and what each sent rests apart"
+                ))
+            })
+        })
+        .collect()
 }
 
 /// One line for each job and place with archives that are damaged, lost or did not stand a drill.

@@ -76,7 +76,10 @@ fn write_action(f: &mut fmt::Formatter<'_>, action: &Action, plan: &Plan) -> fmt
         Work::EmptyTrash { location, .. }
         | Work::Adopt { location, .. }
         | Work::Restore { location, .. } => format!("at {location}"),
-        Work::Send { from, to, .. } => format!("{from} to {to}"),
+        Work::Send { from, to, .. } | Work::Fetch { peer: from, to, .. } => {
+            format!("{from} to {to}")
+        }
+        Work::Prune { peer, .. } => format!("at {peer}"),
     };
     let word = action.work.word();
     match action.reasons.as_slice() {

@@ -15,7 +15,7 @@ mod policy;
 mod why;
 
 pub use policy::{PolicyError, parse_policy};
-pub use why::{Why, why};
+pub use why::{Why, when_each_leaves, why};
 
 /// The longest simulation, in days: ten years.
 pub const MOST_DAYS: u32 = 3660;

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 
 use super::judge::FUTURE_TOLERANCE;
 use crate::model::archive::{Archive, ArchiveId, Condition, Series};
+use crate::model::contact::RemoteCopy;
 use crate::model::desired::Desired;
 use crate::model::job::Job;
 use crate::model::location::Location;
@@ -49,8 +50,12 @@ impl<'a> Situation<'a> {
                     open_backups.insert(job, run.status);
                 }
                 Work::Verify { archive, location: place }
-                | Work::Send { archive, to: place, .. } => {
+                | Work::Send { archive, to: place, .. }
+                | Work::Fetch { archive, to: place, .. } => {
                     open_at.insert((*archive, place));
+                }
+                Work::Prune { peer, archives } => {
+                    open_at.extend(archives.iter().map(|archive| (*archive, peer)));
                 }
                 Work::Expire { .. }
                 | Work::EmptyTrash { .. }
@@ -93,6 +98,13 @@ impl<'a> Situation<'a> {
             found.sort_by_key(|archive| (archive.created_at, archive.id));
         }
         found
+    }
+
+    /// Whether what a peer holds is an archive of a job of ours, under its earlier names too.
+    pub(crate) fn is_copy_of(&self, job: &Job, copy: &RemoteCopy) -> bool {
+        let instance = &self.desired.instance;
+        (copy.origin == instance.name || instance.formerly.contains(&copy.origin))
+            && (copy.job == job.name || job.formerly.contains(&copy.job))
     }
 
     pub(crate) fn facts(&self, job: &Job) -> Option<&'a JobFacts> {

@@ -4,7 +4,10 @@ use super::world::{World, to};
 
 mod backups;
 mod copies;
+mod pruning;
 mod drills;
+mod peers;
+mod fetching;
 mod turns;
 mod upkeep;
 

@@ -1,4 +1,4 @@
-//! Which archives are copied to other locations of this host.
+//! Which archives are copied to other locations of this host, and to [`peers`].
 //!
 //! A copy is wanted of every good archive that is not older than the newest copy at the
 //! destination; where there is none yet, of the newest alone. So what the policy there expired,
@@ -7,18 +7,27 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::situation::{Situation, is_kept};
 use super::{Action, Note, Part, Weight};
-use crate::model::archive::{Archive, Condition};
-use crate::model::job::Job;
+use crate::model::archive::{Archive, ArchiveId, Condition};
+use crate::model::job::{Job, Via};
 use crate::model::name::PlaceName;
 use crate::model::run::{Cause, Work};
+
+mod fetch;
+pub(super) mod peers;
+mod prune;
 
 pub(super) fn part(situation: &Situation) -> Part {
     let mut part = Part::default();
     if situation.in_recovery() {
         return part;
     }
+    part.add(prune::part(situation));
+    part.add(peers::part(situation));
+    part.add(fetch::part(situation));
     let mut sends: Vec<(&Archive, Action)> = Vec::new();
     let mut waiting: BTreeMap<&PlaceName, u32> = BTreeMap::new();
     for job in situation.desired.jobs.values().filter(|job| job.enabled && job.ended.is_none()) {
@@ -52,17 +61,30 @@ fn wanted<'a>(situation: &Situation<'a>, job: &Job, to: &PlaceName) -> Vec<&'a A
     let archives = situation.archives(job);
     let copies = || archives.iter().filter(|copy| copy.location == *to && is_kept(copy));
     let newest_copy = copies().map(|copy| copy.created_at).max();
-    let mut candidates: Vec<&Archive> = archives
-        .iter()
-        .copied()
+    missing(candidates(situation, job), newest_copy, |id| copies().any(|copy| copy.id == id))
+}
+
+/// The archives of a job at its own location that are worth a copy, oldest first.
+fn candidates<'a>(situation: &Situation<'a>, job: &Job) -> Vec<&'a Archive> {
+    let archives = situation.archives(job).into_iter();
+    archives
         .filter(|archive| archive.location == job.location)
         .filter(|archive| archive.condition == Condition::Present && archive.is_good())
         .filter(|archive| !situation.is_dated_ahead(archive) && !situation.leaves(archive))
-        .collect();
-    match newest_copy {
-        Some(newest) => candidates.retain(|archive| {
-            archive.created_at >= newest && !copies().any(|copy| copy.id == archive.id)
-        }),
+        .collect()
+}
+
+/// Those of them that a place lacks which has copies up to `newest`: none that is older, and of a
+/// place that has nothing yet, the newest alone.
+fn missing(
+    mut candidates: Vec<&Archive>,
+    newest: Option<Timestamp>,
+    has: impl Fn(ArchiveId) -> bool,
+) -> Vec<&Archive> {
+    match newest {
+        Some(newest) => {
+            candidates.retain(|archive| archive.created_at >= newest && !has(archive.id));
+        }
         None => drop(candidates.drain(..candidates.len().saturating_sub(1))),
     }
     candidates
@@ -70,7 +92,12 @@ fn wanted<'a>(situation: &Situation<'a>, job: &Job, to: &PlaceName) -> Vec<&'a A
 
 fn send(job: &Job, archive: &Archive, to: &PlaceName) -> Action {
     Action {
-        work: Work::Send { archive: archive.id, from: archive.location.clone(), to: to.clone() },
+        work: Work::Send {
+            archive: archive.id,
+            from: archive.location.clone(),
+            to: to.clone(),
+            via: Via::Auto,
+        },
         cause: Cause::Reconcile,
         reasons: vec![format!(
             "{} of `{}` is not at `{to}` yet, at {}",

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use uuid::Uuid;
 
 use crate::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Sha256};
+use crate::model::contact::{Contact, Holdings, Presence, RemoteCopy};
 use crate::model::desired::{Desired, Instance, Place};
 use crate::model::job::{CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, Via};
 use crate::model::location::{Codec, Location};
@@ -14,6 +16,7 @@ use crate::model::name::{ArchiveName, JobName, PlaceName};
 use crate::model::observed::{
     Attempt, DrillFacts, DrillOutcome, JobFacts, LastDrill, LocationState, Observed,
 };
+use crate::model::peer::{Peer, PeerKind};
 use crate::model::protect::Protect;
 use crate::model::retention::{Mode, Policy};
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
@@ -52,6 +55,7 @@ impl World {
             publish_dir: PathBuf::new(),
             control_socket: PathBuf::new(),
             page_edits_peers: false,
+            page: None,
         };
         let desired = Desired {
             instance,
@@ -91,6 +95,60 @@ impl World {
         self.observed.locations.insert(location.name.clone(), there);
         self.desired.locations.insert(location.name.clone(), location);
         self
+    }
+
+    /// An instance that answers, and holds nothing yet; heard of an hour ago.
+    pub(crate) fn peer(
+        mut self,
+        name: &str,
+        change: impl FnOnce(&mut Peer),
+        contact: impl FnOnce(&mut Contact),
+    ) -> Self {
+        let mut peer = Peer {
+            name: place(name),
+            kind: PeerKind::Instance {
+                url: Some(format!("https://{name}.example.org")),
+                token: None,
+                ssh: None,
+                ca: None,
+                pin: None,
+            },
+            accept: None,
+            rsync_above: Bytes(GIB),
+            bandwidth: None,
+            offsite: true,
+            fetch_from: Vec::new(),
+            prune: false,
+            place: Place::default(),
+        };
+        change(&mut peer);
+        let heard = self.now.timestamp() - SignedDuration::from_hours(1);
+        let mut known = Contact::new(heard - SignedDuration::from_hours(30 * 24));
+        known.presence = Presence::Online;
+        (known.last_seen, known.checked_at) = (Some(heard), Some(heard));
+        known.check_at = self.now.timestamp() + SignedDuration::from_mins(10);
+        known.holdings = Some(Holdings { at: heard, copies: Vec::new() });
+        contact(&mut known);
+        self.observed.contacts.insert(peer.name.clone(), Arc::new(known));
+        self.desired.peers.insert(peer.name.clone(), peer);
+        self
+    }
+
+    /// A good copy of the archive of a job and time, as a peer holds it.
+    pub(crate) fn copy(job: &str, created: &str) -> RemoteCopy {
+        let world = World::at("2026-05-08T12:00").archive(job, "main", created, |_| {});
+        let archive = &world.observed.archives[0];
+        RemoteCopy {
+            id: archive.id,
+            name: archive.name.to_string(),
+            origin: archive.origin.clone(),
+            job: archive.job.clone(),
+            created_at: archive.created_at,
+            file_size: archive.file_size,
+            stream_sha256: archive.stream_sha256,
+            file_sha256: archive.file_sha256,
+            is_good: true,
+        }
     }
 
     pub(crate) fn state(mut self, location: &str, state: LocationState) -> Self {
@@ -150,6 +208,7 @@ impl World {
             last_attempt: None,
             last_success: None,
             last_failure: None,
+            table: None,
         });
         change(facts);
         self

@@ -90,6 +90,16 @@ pub fn look(dir: &Path) -> Result<(Vec<Found>, Vec<String>), RecoverError> {
     Ok((found, problems))
 }
 
+/// Makes a directory one that [`look`] finds archives in.
+///
+/// # Errors
+/// It cannot be made or marked.
+pub fn make_ready(dir: &Path) -> Result<(), RecoverError> {
+    let made = Folder::open(&location(dir), None).ensure();
+    made.map(|_| ())
+        .map_err(|error| RecoverError::Folder { dir: dir.to_owned(), why: error.to_string() })
+}
+
 /// The folder and the visible ones below it; a link is not followed.
 fn walk(dir: &Path, depth: usize, folders: &mut Vec<PathBuf>) -> std::io::Result<()> {
     folders.push(dir.to_owned());

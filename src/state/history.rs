@@ -9,11 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use redb::{ReadTransaction, ReadableTable};
 
 use super::logs;
-use super::stored::{KINDS, StoredRun};
+use super::stored::StoredRun;
 use super::tables::{RUN_INDEX, RUNS, decode};
 use super::{State, StateError, lookup};
 use crate::model::name::JobName;
-use crate::model::run::{Run, RunId, RunStatus};
+use crate::model::run::{Run, RunId, RunStatus, Work};
 
 /// Which runs are wanted; everything without.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,7 +60,7 @@ fn numbers(
     let job = filter.job.as_ref().map_or("", JobName::as_str);
     let kinds = match &filter.kind {
         Some(kind) => std::slice::from_ref(kind).iter().map(String::as_str).collect(),
-        None => KINDS.to_vec(),
+        None => Work::WORDS.to_vec(),
     };
     let statuses = match filter.status {
         Some(status) => vec![status],

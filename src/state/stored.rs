@@ -16,6 +16,7 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::archive::{ArchiveId, Series};
+use crate::model::job::Via;
 use crate::model::name::{ArchiveName, InstanceName, JobName, PlaceName};
 use crate::model::restore::{Part, RestoreRequest};
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
@@ -24,6 +25,7 @@ pub(super) mod archive;
 pub(super) mod drill;
 pub(super) mod facts;
 pub(super) mod upload;
+pub(super) mod contact;
 
 /// A value that is stored as the text it prints, and checked by its own parser when it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,21 +103,55 @@ impl From<StoredSeries> for Series {
     }
 }
 
-/// The words of [`StoredWork`]: what the index of runs is asked for when no kind is given.
-pub(super) const KINDS: [&str; 8] =
-    ["backup", "expire", "empty-trash", "verify", "send", "adopt", "restore", "drill"];
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(super) enum StoredWork {
-    Backup { job: Text<JobName> },
-    Expire { series: StoredSeries, archives: Vec<uuid::Uuid> },
-    EmptyTrash { location: Text<PlaceName>, archives: Vec<uuid::Uuid> },
-    Verify { archive: uuid::Uuid, location: Text<PlaceName> },
-    Send { archive: uuid::Uuid, from: Text<PlaceName>, to: Text<PlaceName> },
-    Adopt { location: Text<PlaceName>, file_name: String, job: Text<JobName> },
-    Restore { archive: uuid::Uuid, location: Text<PlaceName>, request: StoredRequest },
-    Drill { job: Text<JobName>, archive: uuid::Uuid, location: Text<PlaceName> },
+    Backup {
+        job: Text<JobName>,
+    },
+    Expire {
+        series: StoredSeries,
+        archives: Vec<uuid::Uuid>,
+    },
+    EmptyTrash {
+        location: Text<PlaceName>,
+        archives: Vec<uuid::Uuid>,
+    },
+    Verify {
+        archive: uuid::Uuid,
+        location: Text<PlaceName>,
+    },
+    Send {
+        archive: uuid::Uuid,
+        from: Text<PlaceName>,
+        to: Text<PlaceName>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<String>,
+    },
+    Adopt {
+        location: Text<PlaceName>,
+        file_name: String,
+        job: Text<JobName>,
+    },
+    Restore {
+        archive: uuid::Uuid,
+        location: Text<PlaceName>,
+        request: StoredRequest,
+    },
+    Drill {
+        job: Text<JobName>,
+        archive: uuid::Uuid,
+        location: Text<PlaceName>,
+    },
+    Fetch {
+        archive: uuid::Uuid,
+        peer: Text<PlaceName>,
+        to: Text<PlaceName>,
+    },
+    Prune {
+        peer: Text<PlaceName>,
+        archives: Vec<uuid::Uuid>,
+    },
 }
 
 /// What was asked of a restore.
@@ -131,6 +167,8 @@ pub(super) struct StoredRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<Text<PlaceName>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     undo: Option<u64>,
 }
 
@@ -142,6 +180,7 @@ impl From<&RestoreRequest> for StoredRequest {
             only: request.only.iter().map(|part| part.word().to_owned()).collect(),
             safety: request.safety,
             identity: request.identity.clone(),
+            from: request.from.clone().map(Text),
             undo: request.undo.map(|run| run.0),
         }
     }
@@ -155,6 +194,7 @@ impl From<StoredRequest> for RestoreRequest {
             only: stored.only.iter().filter_map(|word| Part::from_word(word)).collect(),
             safety: stored.safety,
             identity: stored.identity,
+            from: stored.from.map(|from| from.0),
             undo: stored.undo.map(RunId),
         }
     }
@@ -181,9 +221,12 @@ impl From<&Work> for StoredWork {
             Work::Verify { archive, location } => {
                 Self::Verify { archive: archive.0, location: Text(location.clone()) }
             }
-            Work::Send { archive, from, to } => {
-                Self::Send { archive: archive.0, from: Text(from.clone()), to: Text(to.clone()) }
-            }
+            Work::Send { archive, from, to, via } => Self::Send {
+                archive: archive.0,
+                from: Text(from.clone()),
+                to: Text(to.clone()),
+                via: (*via != Via::Auto).then(|| via.word().to_owned()),
+            },
             Work::Adopt { location, file_name, job } => Self::Adopt {
                 location: Text(location.clone()),
                 file_name: file_name.clone(),
@@ -199,6 +242,12 @@ impl From<&Work> for StoredWork {
                 archive: archive.0,
                 location: Text(location.clone()),
             },
+            Work::Fetch { archive, peer, to } => {
+                Self::Fetch { archive: archive.0, peer: Text(peer.clone()), to: Text(to.clone()) }
+            }
+            Work::Prune { peer, archives } => {
+                Self::Prune { peer: Text(peer.clone()), archives: bare(archives) }
+            }
         }
     }
 }
@@ -216,9 +265,12 @@ impl From<StoredWork> for Work {
             StoredWork::Verify { archive, location } => {
                 Self::Verify { archive: ArchiveId(archive), location: location.0 }
             }
-            StoredWork::Send { archive, from, to } => {
-                Self::Send { archive: ArchiveId(archive), from: from.0, to: to.0 }
-            }
+            StoredWork::Send { archive, from, to, via } => Self::Send {
+                archive: ArchiveId(archive),
+                from: from.0,
+                to: to.0,
+                via: via.and_then(|word| Via::from_word(&word)).unwrap_or_default(),
+            },
             StoredWork::Adopt { location, file_name, job } => {
                 Self::Adopt { location: location.0, file_name, job: job.0 }
             }
@@ -229,6 +281,12 @@ impl From<StoredWork> for Work {
             },
             StoredWork::Drill { job, archive, location } => {
                 Self::Drill { job: job.0, archive: ArchiveId(archive), location: location.0 }
+            }
+            StoredWork::Fetch { archive, peer, to } => {
+                Self::Fetch { archive: ArchiveId(archive), peer: peer.0, to: to.0 }
+            }
+            StoredWork::Prune { peer, archives } => {
+                Self::Prune { peer: peer.0, archives: identities(archives) }
             }
         }
     }

@@ -53,6 +53,8 @@ pub(super) const UPLOADS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::n
 /// The hash of each chunk that was received, by its upload and its place there.
 pub(super) const CHUNKS: TableDefinition<(&[u8; 16], u32), &[u8]> =
     TableDefinition::new("upload-chunks");
+/// What is remembered of peers, by the peer's name.
+pub(super) const CONTACTS: TableDefinition<&str, &[u8]> = TableDefinition::new("contacts");
 /// Small things.
 pub(super) const VALUES: TableDefinition<&str, &[u8]> = TableDefinition::new("values");
 
@@ -90,12 +92,13 @@ pub(super) fn ensure(txn: &WriteTransaction) -> Result<(), TableError> {
     txn.open_table(LISTINGS)?;
     txn.open_table(UPLOADS)?;
     txn.open_table(CHUNKS)?;
+    txn.open_table(CONTACTS)?;
     txn.open_table(VALUES)?;
     Ok(())
 }
 
 /// The tables that [`ensure`] makes.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "meta",
     "runs",
     "run-index",
@@ -111,6 +114,7 @@ const NAMES: [&str; 16] = [
     "listings",
     "uploads",
     "upload-chunks",
+    "contacts",
     "values",
 ];
 

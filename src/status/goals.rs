@@ -2,12 +2,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Reason;
+use super::{Heard, Reason};
 use crate::model::archive::{Archive, Condition, Outcome};
+use crate::model::contact::RemoteCopy;
 use crate::model::job::Job;
 use crate::model::name::PlaceName;
 use crate::model::observed::LocationState;
 use crate::reconcile::situation::Situation;
+
+/// What a peer said that it holds counts for so long at least, whatever the goal.
+const WORD: SignedDuration = SignedDuration::from_hours(48);
 
 /// A place that holds a good archive which is young enough.
 pub(super) struct Place<'a> {
@@ -21,15 +25,16 @@ impl Place<'_> {
     }
 }
 
-/// The places that count as copies, in the order of their names. Of those on the file system of
-/// the job's source only one counts, the job's own location first.
+/// The places that count as copies, in the order of their names, and what was heard of the peers
+/// that hold some. Of those on the file system of the job's source only one counts, the job's own
+/// location first.
 pub(super) fn places<'a>(
     situation: &Situation<'a>,
     job: &Job,
     archives: &[&'a Archive],
     max_age: SignedDuration,
-) -> Vec<Place<'a>> {
-    let Some(newest) = situation.newest_good(archives) else { return Vec::new() };
+) -> (Vec<Place<'a>>, Vec<Heard>) {
+    let Some(newest) = situation.newest_good(archives) else { return (Vec::new(), Vec::new()) };
     let oldest = situation.moment.saturating_sub(max_age);
     let oldest = oldest.unwrap_or(Timestamp::MIN).min(newest.created_at);
     let mut names: Vec<&PlaceName> = archives
@@ -47,7 +52,40 @@ pub(super) fn places<'a>(
     let first = names.iter().copied().find(|name| *name == &job.location && beside(name));
     let first = first.or_else(|| names.iter().copied().find(|name| beside(name)));
     names.retain(|name| !beside(name) || Some(*name) == first);
-    names.into_iter().map(|name| Place { name, offsite: is_offsite(situation, name) }).collect()
+    let heard = peers(situation, job, archives, oldest, max_age);
+    let known = situation.desired.peers.keys();
+    names.extend(known.filter(|name| heard.iter().any(|one| one.counts && one.peer == **name)));
+    names.sort_unstable();
+    names.dedup();
+    let place = |name| Place { name, offsite: is_offsite(situation, name) };
+    (names.into_iter().map(place).collect(), heard)
+}
+
+/// The peers that said that they hold a good copy which is young enough.
+fn peers(
+    situation: &Situation,
+    job: &Job,
+    archives: &[&Archive],
+    oldest: Timestamp,
+    max_age: SignedDuration,
+) -> Vec<Heard> {
+    let mut heard = Vec::new();
+    for name in situation.desired.peers.keys() {
+        let Some(contact) = situation.observed.contacts.get(name) else { continue };
+        let Some(holdings) = &contact.holdings else { continue };
+        let copies = || holdings.copies.iter().filter(|copy| situation.is_copy_of(job, copy));
+        if copies().any(|copy| copy.created_at >= oldest && is_good(copy, archives)) {
+            let age = situation.moment.duration_since(holdings.at);
+            heard.push(Heard { peer: name.clone(), age, counts: age <= max_age.max(WORD) });
+        }
+    }
+    heard
+}
+
+/// Whether a copy is good, and the same as the archive here where it still is here.
+fn is_good(copy: &RemoteCopy, archives: &[&Archive]) -> bool {
+    let here = archives.iter().find(|archive| archive.id == copy.id && archive.is_good());
+    copy.is_copy_of(copy.id, here.and_then(|archive| archive.stream_sha256))
 }
 
 /// A disk that is unplugged now and then holds its copies all the same.
@@ -75,6 +113,7 @@ pub(super) fn reasons(
     job: &Job,
     archives: &[&Archive],
     places: &[Place],
+    heard: &[Heard],
     max_age: SignedDuration,
 ) -> Vec<Reason> {
     let mut found = Vec::new();
@@ -96,14 +135,22 @@ pub(super) fn reasons(
                             .beside_source
                             .contains(&(job.name.clone(), place.clone()))
                 });
-                found.push(Reason::Copies { have, want: job.protect.copies, held_beside });
+                let (want, heard) = (job.protect.copies, heard.to_vec());
+                found.push(Reason::Copies { have, want, held_beside, heard });
             }
             let offsite = places.iter().filter(|place| place.offsite).count();
             if offsite < job.protect.offsite as usize {
-                found.push(Reason::Offsite { have: offsite, want: job.protect.offsite });
+                let far = heard.iter().filter(|one| is_offsite(situation, &one.peer));
+                let (want, heard) = (job.protect.offsite, far.cloned().collect());
+                found.push(Reason::Offsite { have: offsite, want, heard });
             }
         }
     }
+    found.extend(heard.iter().filter(|one| one.counts).filter_map(|one| {
+        let contact = situation.observed.contacts.get(&one.peer)?;
+        let can_delete = contact.sender_can_delete == Some(true);
+        can_delete.then(|| Reason::SenderCanDelete(one.peer.clone()))
+    }));
     found.extend(newest_at_home(situation, job, archives));
     found.extend(home(situation, job));
     found

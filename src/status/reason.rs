@@ -28,6 +28,8 @@ pub enum Reason {
         want: u32,
         /// Whether more places hold one and do not count: one disk would take all of them along.
         held_beside: bool,
+        /// What was heard of peers: those that count, and those whose word is too old to count.
+        heard: Vec<Heard>,
     },
     /// Fewer of them are off-site than are wanted.
     Offsite {
@@ -35,6 +37,8 @@ pub enum Reason {
         have: usize,
         /// How many are wanted.
         want: u32,
+        /// What was heard of off-site peers.
+        heard: Vec<Heard>,
     },
     /// The newest archive is damaged.
     Damaged(ArchiveName, PlaceName),
@@ -94,6 +98,19 @@ pub enum Reason {
     NoMembers,
     /// The job is disabled: its archives only get older.
     Disabled,
+    /// A place whose copies count, although this host could delete them: whoever takes it over, too.
+    SenderCanDelete(PlaceName),
+}
+
+/// What a peer said of its copies, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The peer.
+    pub peer: PlaceName,
+    /// How long ago it said what it holds.
+    pub age: SignedDuration,
+    /// Whether that is recent enough to count.
+    pub counts: bool,
 }
 
 impl Reason {
@@ -122,7 +139,7 @@ impl Reason {
             | Reason::Blocked { .. }
             | Reason::ListedBefore { .. }
             | Reason::Frozen(_) => Verdict::AtRisk,
-            Reason::NoMembers | Reason::Disabled => Verdict::Protected,
+            Reason::NoMembers | Reason::Disabled | Reason::SenderCanDelete(_) => Verdict::Protected,
         }
     }
 }
@@ -137,7 +154,7 @@ impl fmt::Display for Reason {
                 show::duration(*age),
                 show::duration(*max_age)
             ),
-            Reason::Copies { have, want, held_beside } => {
+            Reason::Copies { have, want, held_beside, heard } => {
                 let places: Vec<&str> = have.iter().map(PlaceName::as_str).collect();
                 let places = if places.is_empty() {
                     String::new()
@@ -148,9 +165,12 @@ impl fmt::Display for Reason {
                 if *held_beside {
                     write!(f, "; further ones lie on the file system of the source")?;
                 }
-                Ok(())
+                tell(f, heard)
             }
-            Reason::Offsite { have, want } => write!(f, "{have} of {want} off-site copies"),
+            Reason::Offsite { have, want, heard } => {
+                write!(f, "{have} of {want} off-site copies")?;
+                tell(f, heard)
+            }
             Reason::Damaged(name, place) => {
                 write!(f, "the newest archive is damaged: {name} at `{place}`")
             }
@@ -198,6 +218,22 @@ impl fmt::Display for Reason {
             ),
             Reason::NoMembers => write!(f, "it stands for nothing that is there now"),
             Reason::Disabled => write!(f, "disabled: no new archives are made"),
+            Reason::SenderCanDelete(place) => {
+                write!(f, "the sender can delete these: the copies at `{place}`")
+            }
         }
     }
+}
+
+/// Says how old the word of peers is.
+fn tell(f: &mut fmt::Formatter<'_>, heard: &[Heard]) -> fmt::Result {
+    for Heard { peer, age, counts } in heard {
+        let age = show::duration(*age);
+        if *counts {
+            write!(f, "; what `{peer}` holds was heard {age} ago")?;
+        } else {
+            write!(f, "; nothing was heard of `{peer}` for {age}: its copies do not count")?;
+        }
+    }
+    Ok(())
 }

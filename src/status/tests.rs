@@ -8,6 +8,8 @@ use crate::model::protect::MaxAge;
 use crate::model::run::RunStatus;
 use crate::reconcile::world::{World, backup, place, time};
 
+mod peers;
+
 const MORNING: &str = "2026-05-08T12:00";
 
 fn check(world: &World) -> String {

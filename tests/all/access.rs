@@ -105,6 +105,11 @@ async fn answered(router: Router, request: Request<Body>) -> Answer {
 
 /// The body that a path cannot do without: what it names is looked at first only then.
 fn body(path: &str) -> Option<&'static str> {
+    if path.ends_with("/held") {
+        return Some(
+            r#"{"sha256":"84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882"}"#,
+        );
+    }
     path.ends_with("/transfer").then_some(r#"{"peer":"main"}"#)
 }
 

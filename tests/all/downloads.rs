@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::support::answers::{Exchange, is_foreseen};
 use crate::support::skipped;
 use crate::walk::instance::{Daemon, Instance, text};
 
@@ -24,6 +27,19 @@ struct Answer {
     headers: BTreeMap<String, String>,
     body: Vec<u8>,
     code: i32,
+}
+
+impl Answer {
+    /// Compares it with the API's description of itself.
+    fn is_foreseen(&self, path: &str) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let name: HeaderName = name.parse().unwrap();
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        let (status, body) = (self.status, &*self.body);
+        is_foreseen(&Exchange { method: "GET", path, status, headers: &headers, body });
+    }
 }
 
 fn instance() -> Instance {
@@ -54,12 +70,17 @@ impl<'a> Scene<'a> {
             let (name, value) = line.split_once(": ")?;
             Some((name.to_lowercase(), value.to_owned()))
         };
-        Answer {
+        let answer = Answer {
             status: status.unwrap_or_default(),
             headers: lines.filter_map(pair).collect(),
             body: output.stdout,
             code: output.status.code().unwrap_or(-1),
+        };
+        let is_whole = answer.code == 0 && !arguments.contains(&"--output");
+        if is_whole && !arguments.contains(&"--head") {
+            answer.is_foreseen(&format!("/api/v1{path}"));
         }
+        answer
     }
 
     /// The only archive's file.

@@ -30,6 +30,7 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("coverage", &["model", "stop", "database", "source"]),
+    ("peer", &["causes", "model", "stop", "progress", "process", "secret", "archive", "durable"]),
     ("delivery", &["causes", "model", "stop", "process", "secret"]),
     (
         "recover",
@@ -38,7 +39,10 @@ const TABLE: &[(&str, &[&str])] = &[
             "yunohost",
         ],
     ),
-    ("config", &["model", "secret", "source", "archive", "database", "yunohost", "stop"]),
+    (
+        "config",
+        &["durable", "model", "secret", "source", "archive", "database", "yunohost", "stop"],
+    ),
     ("state", &["model", "durable"]),
     (
         "engine",
@@ -49,6 +53,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "status",
             "notices",
             "delivery",
+            "peer",
             "stop",
             "progress",
             "durable",
@@ -68,6 +73,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "api",
         &[
+            "causes",
             "model",
             "reconcile",
             "status",
@@ -80,6 +86,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "engine",
         ],
     ),
+    // The page is a client of the API: of the rest it needs who may come in.
+    ("dashboard", &["model", "engine", "api"]),
     ("publish", &["model", "durable", "engine", "api"]),
     (
         "cli",
@@ -102,11 +110,13 @@ const TABLE: &[(&str, &[&str])] = &[
             "yunohost",
             "restore",
             "coverage",
+            "peer",
             "recover",
+            "peer",
             "secret",
         ],
     ),
-    ("daemon", &["stop", "engine", "api", "publish"]),
+    ("daemon", &["stop", "engine", "api", "dashboard", "publish"]),
 ];
 
 fn files(dir: &Path, found: &mut Vec<PathBuf>) {

@@ -25,6 +25,7 @@ mod serving;
 mod drills;
 mod faults;
 mod uploads;
+mod page;
 
 mod databases;
 mod yunohost;
@@ -33,3 +34,4 @@ mod openapi;
 mod restoring;
 mod recovering;
 mod notices;
+mod peers;

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::answers::text_is_foreseen;
 use crate::support::skipped;
 use crate::walk::instance::{Instance, sh, text};
 
@@ -52,7 +53,8 @@ fn exposition() -> (Instance, String) {
         "[job.web]\ntype = \"custom_dir\"\nsource_path = \"../www\"\n\
          drill = {{ schedule = \"0 5 1 * *\" }}\n\
          [job.{CANARY}-job]\ntype = \"mysql\"\ndatabase = \"{CANARY}\"\nuser = \"{CANARY}\"\n\
-         enabled = false\npassword = {{ file = \"../secret\" }}\n"
+         enabled = false\npassword = {{ file = \"../secret\" }}\n\
+         [peer.tom]\nkind = \"instance\"\nurl = \"http://127.0.0.1:1\"\n"
     ));
     instance.source("www/index.html", b"<h1>hello</h1>");
     let secret = instance.source("secret", CANARY.as_bytes());
@@ -65,8 +67,12 @@ fn exposition() -> (Instance, String) {
     let ask = "curl -s -S --fail --unix-socket control.sock";
     // The view is made anew after each run.
     sh(&format!("{ask} http://larder/api/v1/settled"), &instance.path(""));
-    let told = sh(&format!("{ask} http://larder/metrics"), &instance.path(""));
-    let same = sh(&format!("{ask} http://larder/api/v1/metrics"), &instance.path(""));
+    sh(&format!("{ask} -X POST http://larder/api/v1/peers/tom/check"), &instance.path(""));
+    let exposition = |path: &str| {
+        let answer = sh(&format!("{ask} --include http://larder{path}"), &instance.path(""));
+        text_is_foreseen("GET", path, &answer).to_owned()
+    };
+    let (told, same) = (exposition("/metrics"), exposition("/api/v1/metrics"));
     assert_eq!(names(&told), names(&same));
     drop(daemon);
     (instance, told)

@@ -7,6 +7,6 @@ pub(crate) mod instance;
 
 mod archiving;
 mod crashing;
-mod keeping;
+pub(crate) mod keeping;
 mod reloading;
 mod refusing;

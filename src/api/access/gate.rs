@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -27,12 +27,16 @@ use super::presented::{Presented, TokenDigest};
 use super::{Caller, Remote, unauthorized};
 use crate::api::App;
 use crate::api::problem::Problem;
+use crate::engine::Handle;
 use crate::model::desired::Desired;
 use crate::model::name::PlaceName;
 use crate::model::token::TokenHash;
 
 /// The one path that is open to everybody.
 const OPEN: &str = "/healthz";
+/// The one where the secret of a code stands in a token's place; an attempt costs what a wrong token
+/// does.
+const PAIRING: &str = "/api/v1/pairing";
 /// The most of a failure that is logged, in bytes.
 const DETAIL_MAX: usize = 4096;
 
@@ -53,9 +57,26 @@ impl std::fmt::Debug for Gate {
     }
 }
 
+/// A token that was seen to be somebody's, without the token: what a session rests on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pass(TokenDigest);
+
+#[cfg(test)]
+impl Pass {
+    pub(crate) fn of_nobody() -> Self {
+        Self([0; 32])
+    }
+}
+
+impl std::fmt::Debug for Pass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pass").finish_non_exhaustive()
+    }
+}
+
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// Nobody knows the token, or there is none.
     Unknown,
     /// Too many were wrong, or too many wait; with the time until it is worth trying again.
@@ -67,6 +88,29 @@ impl Gate {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Who the holder of a token is that somebody typed, at the same price as one that a request
+    /// brings; and what tells later whether it still counts.
+    ///
+    /// # Errors
+    /// Nobody knows it, or too many were wrong.
+    pub async fn admit(
+        self: &Arc<Self>,
+        handle: &Handle,
+        remote: Option<IpAddr>,
+        token: &str,
+    ) -> Result<(Pass, Caller), Refusal> {
+        let token = Presented::typed(token).ok_or(Refusal::Unknown)?;
+        let pass = Pass(token.digest());
+        let caller = self.identify(&App::live_on(handle.clone()), remote, token).await?;
+        Ok((pass, caller))
+    }
+
+    /// Whose token this was, if its hash is in force now.
+    #[must_use]
+    pub fn holder(&self, handle: &Handle, pass: &Pass) -> Option<Caller> {
+        self.remembered(&self.known(&handle.desired()), &pass.0)
     }
 
     /// Who the holder of a token is.
@@ -142,11 +186,17 @@ pub(in crate::api) async fn authenticate(
     if request.uri().path() == OPEN {
         return next.run(request).await;
     }
-    let Some(token) = token else { return unauthorized() };
     let remote = request.extensions().get::<Remote>().and_then(|remote| remote.0);
+    if request.uri().path() == PAIRING && request.method() == Method::POST {
+        return attempt(&gate, Asker::new(remote), request, next).await;
+    }
+    let Some(token) = token else { return unauthorized() };
     match gate.identify(&app, remote, token).await {
         Ok(caller) => {
             let peer = caller.peer().cloned();
+            if let (Some(peer), Some(handle)) = (&peer, app.live()) {
+                handle.peer_came(peer);
+            }
             request.extensions_mut().insert(caller);
             let response = next.run(request).await;
             match peer {
@@ -159,6 +209,21 @@ pub(in crate::api) async fn authenticate(
         Err(Refusal::Unknown) => unauthorized(),
         Err(Refusal::TooMany(wait)) => too_many(wait),
     }
+}
+
+/// Lets an attempt to pair through; one that was right costs nothing.
+async fn attempt(gate: &Gate, asker: Asker, request: Request, next: Next) -> Response {
+    let paid = match gate.guesses.pay(asker, Instant::now()) {
+        Ok(paid) => paid,
+        Err(wait) => return too_many(wait),
+    };
+    let response = next.run(request).await;
+    if response.status().is_success() {
+        gate.guesses.give_back(paid, Instant::now());
+    } else {
+        tracing::warn!(from = %asker, status = response.status().as_u16(), "an attempt to pair");
+    }
+    response
 }
 
 /// What fails here has paths of this host in it: its log has them, a peer has not.

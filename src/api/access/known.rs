@@ -45,6 +45,11 @@ impl Known {
             let mut scopes = scopes(&accept.scopes);
             // Whatever a file says: nobody beyond this host administers it as a peer.
             scopes.remove(&Scope::Admin);
+            if accept.read_only {
+                // Whoever says to be it now may not be.
+                let reads = [Scope::Status, Scope::List, Scope::Fetch];
+                scopes.retain(|scope| reads.contains(scope));
+            }
             let caller = Caller::Peer { name: peer.name.clone(), scopes };
             insert(&mut callers, &accept.token_hash, caller);
         }

@@ -36,6 +36,12 @@ impl Presented {
         found.iter().all(|other| **other == *token).then_some(Self(token))
     }
 
+    /// A token that somebody typed. `None` without one.
+    pub(super) fn typed(text: &str) -> Option<Self> {
+        let token = text.trim().as_bytes();
+        (!token.is_empty()).then(|| Self(Zeroizing::new(token.to_vec())))
+    }
+
     pub(super) fn digest(&self) -> TokenDigest {
         Sha256::digest(self.0.as_slice()).into()
     }

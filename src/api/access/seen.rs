@@ -8,24 +8,62 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use super::Caller;
-use crate::engine::{ConfigReport, Event, View};
-use crate::model::archive::Archive;
+use super::{Caller, Scope};
+use crate::engine::{ConfigReport, View};
+use crate::model::archive::{Archive, Condition};
 use crate::model::desired::Desired;
 use crate::model::name::PlaceName;
 use crate::model::observed::Observed;
-use crate::model::peer::Peer;
 use crate::model::run::{Run, Work};
 use crate::reconcile::Plan;
 
-/// The part of a view that a caller sees.
+/// The part of a view that a caller may change something in.
 pub(in crate::api) fn narrowed(view: Arc<View>, caller: &Caller) -> Arc<View> {
     match caller {
         Caller::Local | Caller::Token { .. } => view,
         Caller::Peer { name, .. } => Arc::new(of_peer(&view, name)),
     }
+}
+
+/// The part of a view that a caller may read: for a peer that may fetch, also our archives that are
+/// for it.
+pub(in crate::api) fn narrowed_to_read(view: Arc<View>, caller: &Caller) -> Arc<View> {
+    match caller {
+        Caller::Local | Caller::Token { .. } => view,
+        Caller::Peer { name, scopes } => {
+            let mut seen = of_peer(&view, name);
+            if scopes.contains(&Scope::Fetch) {
+                let all = &view.observed.archives;
+                let offered = all.iter().filter(|archive| is_offered(&view.desired, archive, name));
+                let mut observed = Observed::clone(&seen.observed);
+                observed.archives.extend(offered.cloned());
+                seen.observed = Arc::new(observed);
+            }
+            Arc::new(seen)
+        }
+    }
+}
+
+/// Whether a peer may take an archive of ours: one that is there, and worth a copy.
+fn is_offered(desired: &Desired, archive: &Archive, peer: &PlaceName) -> bool {
+    archive.condition == Condition::Present && archive.is_good() && desired.offers(archive, peer)
+}
+
+/// The same with the archives that this instance made and keeps itself: the remote hand of a peer
+/// reaches those, and nothing that others sent.
+pub(in crate::api) fn narrowed_to_orders(view: Arc<View>, caller: &Caller) -> Arc<View> {
+    let Some(peer) = caller.peer() else { return view };
+    let mut seen = of_peer(&view, peer);
+    let mut observed = Observed::clone(&seen.observed);
+    let instance = &view.desired.instance;
+    let is_ours = |archive: &&Archive| {
+        let made = &archive.origin;
+        !archive.location.is_name_space()
+            && (*made == instance.name || instance.formerly.contains(made))
+    };
+    observed.archives.extend(view.observed.archives.iter().filter(is_ours).cloned());
+    seen.observed = Arc::new(observed);
+    Arc::new(seen)
 }
 
 fn of_peer(view: &View, peer: &PlaceName) -> View {
@@ -95,7 +133,8 @@ fn of_peer(view: &View, peer: &PlaceName) -> View {
 /// Whether a piece of work is about what rests in a name space.
 fn is_about(work: &Work, own: Option<&PlaceName>) -> bool {
     let place = match work {
-        Work::Backup { .. } => return false,
+        Work::Backup { .. } | Work::Prune { .. } => return false,
+        Work::Fetch { to, .. } => to,
         Work::Expire { series, .. } => &series.location,
         Work::EmptyTrash { location, .. }
         | Work::Verify { location, .. }
@@ -118,33 +157,4 @@ impl Caller {
             Self::Peer { name, .. } => is_about(&run.work, desired.name_space(name).as_ref()),
         }
     }
-
-    /// Whether it is told of an event. That there is a new view says nothing about what is in it.
-    #[must_use]
-    pub fn sees_event(&self, event: &Event, view: &View) -> bool {
-        match (self, event) {
-            (Self::Local | Self::Token { .. }, _) | (Self::Peer { .. }, Event::View) => true,
-            (Self::Peer { .. }, Event::Run(run)) => self.sees_run(run, &view.desired),
-            (Self::Peer { .. }, Event::Progress(id, _)) => {
-                let run = view.observed.open_runs.iter().find(|run| run.id == *id);
-                run.is_some_and(|run| self.sees_run(run, &view.desired))
-            }
-        }
-    }
-}
-
-/// Until when nothing that a peer stored here can be deleted, whoever asks: by this host's clock.
-/// `None` for what no peer stored, and once that time is over.
-pub(in crate::api) fn immutable_until(
-    desired: &Desired,
-    archive: &Archive,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let is_owner =
-        |peer: &&Peer| desired.name_space(&peer.name).as_ref() == Some(&archive.location);
-    let accept = desired.peers.values().find(is_owner)?.accept.as_ref()?;
-    // What was never recorded counts as if it came just now: its sender's clock proves nothing.
-    let arrived = archive.received_at.unwrap_or(now);
-    let until = arrived.checked_add(accept.immutable_for).unwrap_or(Timestamp::MAX);
-    (now < until).then_some(until)
 }

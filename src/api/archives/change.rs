@@ -4,16 +4,17 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::access::{Caller, immutable_until};
+use super::super::access::Caller;
 use super::super::problem::Problem;
 use super::super::resolve::Need;
 use super::super::{App, accepted, dto};
 use super::{CopyQuery, find, key};
+use crate::api::dto::words;
 use crate::model::archive::Archive;
+use crate::model::job::Via;
 use crate::model::name::{JobName, PlaceName};
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -21,6 +22,10 @@ pub(in crate::api) struct Transfer {
     /// The place that gets the copy; a location stands where the specification says `peer`.
     #[serde(alias = "to")]
     peer: String,
+    /// How it travels to a peer: `auto` (as the configuration says), `http` or `rsync`.
+    #[serde(default)]
+    #[schema(value_type = Option<words::Via>, required = false)]
+    via: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -58,7 +63,6 @@ fn one(
     params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
     responses(
         (status = 202, description = "It is queued", body = dto::Accepted),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -69,15 +73,6 @@ pub(in crate::api) async fn delete(
     Query(query): Query<CopyQuery>,
 ) -> Result<Response, Problem> {
     let archive = one(&app, &caller, &name, &query, Need::OneCopy)?;
-    let view = app.view();
-    if let Some(until) = immutable_until(&view.desired, &archive, Timestamp::now()) {
-        let until = dto::Moment::new(until, view.at.time_zone());
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            format!("`{}` cannot be deleted before {until}", archive.name),
-        )
-        .hint("`immutable_for` in the `accept` of the peer that sent it says how long"));
-    }
     Ok(accepted(app.handle()?.delete(&key(&archive)).await?))
 }
 
@@ -90,7 +85,6 @@ pub(in crate::api) async fn delete(
     params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
     responses(
         (status = 202, description = "It is queued", body = dto::Accepted),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -100,8 +94,9 @@ pub(in crate::api) async fn verify(
     Path(name): Path<String>,
     Query(query): Query<CopyQuery>,
 ) -> Result<Response, Problem> {
-    let archive = one(&app, &caller, &name, &query, Need::OneCopy)?;
-    Ok(accepted(app.handle()?.verify(&key(&archive)).await?))
+    let view = app.view_for_orders(&caller);
+    let archive = find(&view, &name, query.location.as_deref(), Need::OneCopy)?;
+    Ok(accepted(app.handle()?.verify(&key(archive)).await?))
 }
 
 #[utoipa::path(
@@ -109,13 +104,11 @@ pub(in crate::api) async fn verify(
     path = "/archives/{name}/transfer",
     tag = "archives",
     operation_id = "archives_transfer",
-    summary = "Copies an archive to another place.",
+    summary = "Copies an archive to another location, or to a peer.",
     params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
     request_body = Transfer,
     responses(
         (status = 202, description = "It is queued", body = dto::Accepted),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -131,7 +124,14 @@ pub(in crate::api) async fn transfer(
     if caller.peer().is_some() && !app.view_for(&caller).desired.locations.contains_key(&to) {
         return Err(no_location(&transfer.peer));
     }
-    Ok(accepted(app.handle()?.send(&key(&archive), &to).await?))
+    let via = transfer.via.as_deref().map(|word| {
+        Via::from_word(word).ok_or_else(|| {
+            Problem::bad_request(format!("`{word}` is no way to travel"))
+                .hint(format!("one of {}", Via::ALL.map(Via::word).join(", ")))
+        })
+    });
+    let via = via.transpose()?.unwrap_or_default();
+    Ok(accepted(app.handle()?.send(&key(&archive), &to, via).await?))
 }
 
 #[utoipa::path(
@@ -143,7 +143,6 @@ pub(in crate::api) async fn transfer(
     params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
     responses(
         (status = 200, description = "The archive", body = dto::Archive),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -165,7 +164,6 @@ pub(in crate::api) async fn pin(
     params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
     responses(
         (status = 200, description = "The archive", body = dto::Archive),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -200,7 +198,6 @@ async fn set_pinned(
     params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
     responses(
         (status = 204, description = "It is back"),
-        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -224,7 +221,6 @@ pub(in crate::api) async fn undelete(
     request_body = Adoption,
     responses(
         (status = 202, description = "It is queued", body = dto::Accepted),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
     )

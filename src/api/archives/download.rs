@@ -59,7 +59,6 @@ const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
             ("ETag" = String, description = "The SHA-256 of the whole file in hex, in quotes"),
         )),
         (status = 304, description = "The client has it"),
-        (status = 400, description = "Something in the request is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nothing of that name, or its file is gone", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "It is not the file that `If-Match` or `If-Unmodified-Since` means", body = Problem, content_type = "application/problem+json"),
@@ -78,7 +77,7 @@ pub(in crate::api) async fn download(
     Query(query): Query<CopyQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let view = app.view_for(&caller);
+    let view = app.view_to_read(&caller);
     let archive = find(&view, &name, query.location.as_deref(), Need::AnyCopy)?;
     let opened = app.handle()?.open_archive(&key(archive)).await;
     let file = opened.map_err(|error| not_opened(&caller, archive, error))?;

@@ -19,6 +19,10 @@ pub struct Archive {
     pub name: String,
     /// The instance that made it.
     pub origin: String,
+    /// The peer that this instance is known as here.
+    #[serde(default)]
+    #[schema(required)]
+    pub peer: Option<String>,
     /// The job that made it.
     pub job: String,
     /// That job's type.
@@ -125,7 +129,8 @@ pub struct Kept {
     pub keep: bool,
     /// Why.
     pub reasons: Vec<String>,
-    /// The day on which it would leave if every coming run succeeds; only `why` tells it.
+    /// The day on which it would leave if every coming run succeeds; told by `why`, and by
+    /// the list with `leaves`.
     #[serde(default)]
     #[schema(value_type = Option<words::CivilDay>, required)]
     pub leaves_on: Option<String>,
@@ -246,6 +251,7 @@ impl Archive {
             id: archive.id.to_string(),
             name: archive.name.to_string(),
             origin: archive.origin.to_string(),
+            peer: view.desired.peer_of_origin(&archive.origin).map(|peer| peer.name.to_string()),
             job: archive.job.to_string(),
             job_type: archive.job_type.word().to_owned(),
             label: archive.label.to_string(),

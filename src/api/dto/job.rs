@@ -253,7 +253,9 @@ impl Job {
             | JobSource::Postgresql(_)
             | JobSource::YnhSystem { .. } => false,
         };
-        let first_seen = view.observed.jobs.get(&job.name).map(|facts| facts.first_seen);
+        let facts = view.observed.jobs.get(&job.name);
+        let first_seen = facts.map(|facts| facts.first_seen);
+        let updated = facts.and_then(|facts| facts.table.as_ref()).map(|table| table.since);
         Self {
             id: job.name.to_string(),
             name: job.name.to_string(),
@@ -265,7 +267,7 @@ impl Job {
             enabled: job.enabled,
             core_only,
             created_at: first_seen.map(|at| Moment::new(at, zone)),
-            updated_at: None,
+            updated_at: updated.map(|at| Moment::new(at, zone)),
             label: job.label.to_string(),
             location: job.location.to_string(),
             send_to: job.send_to.iter().map(|send| send.to.to_string()).collect(),

@@ -1,6 +1,6 @@
 //! The network: this instance, and what it last knew of each peer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,8 +8,14 @@ use utoipa::ToSchema;
 use super::{Health, Moment, Run, Verdict, words};
 use crate::engine::View;
 use crate::model::archive::{Archive, Condition};
+use crate::model::contact::Presence;
 use crate::model::name::PlaceName;
 use crate::model::peer::{Peer, PeerKind};
+use crate::model::run::RunStatus;
+use crate::reconcile::watch;
+
+/// The words of a verdict.
+const VERDICTS: [&str; 3] = ["protected", "at_risk", "unprotected"];
 
 /// An instance: an entry of `/network`. Of a peer that never answered only the first fields say
 /// something.
@@ -35,6 +41,14 @@ pub struct Member {
     /// When a peer last answered.
     #[schema(required)]
     pub last_seen: Option<Moment>,
+    /// Why a peer is `offline` or `error`, in one line.
+    #[serde(default)]
+    #[schema(required)]
+    pub why: Option<String>,
+    /// When a peer told what follows; it may have changed since.
+    #[serde(default)]
+    #[schema(required)]
+    pub known_at: Option<Moment>,
     /// `ok`, or `degraded` when somebody should look there.
     #[schema(value_type = Option<words::HealthStatus>, required)]
     pub health: Option<String>,
@@ -63,9 +77,8 @@ pub struct Member {
 pub struct MemberJob {
     /// Its name.
     pub name: String,
-    /// Its type.
+    /// Its type, as the instance itself names it.
     #[serde(rename = "type")]
-    #[schema(value_type = words::JobType)]
     pub job_type: String,
     /// Whether it runs at all.
     pub enabled: bool,
@@ -78,6 +91,17 @@ pub struct MemberJob {
     /// When it will really run.
     #[schema(required)]
     pub next_run: Option<Moment>,
+    /// When its next archive is to be there at the latest; nothing is expected of a disabled one.
+    #[serde(default)]
+    #[schema(required)]
+    pub expected_by: Option<Moment>,
+    /// How old its newest archive may get, in seconds.
+    #[serde(default)]
+    #[schema(required)]
+    pub max_age_s: Option<u64>,
+    /// Whether that did not come in time; of a peer's job, as far as it is known here.
+    #[serde(default)]
+    pub overdue: bool,
     /// Its newest backup run.
     #[schema(required)]
     pub last_run: Option<MemberRun>,
@@ -165,19 +189,25 @@ impl Member {
     ) -> Self {
         let health = Health::new(view);
         let desired = &view.desired;
-        let verdicts: BTreeMap<_, _> =
+        let judged: BTreeMap<_, _> =
             view.verdicts.iter().map(|verdict| (&verdict.job, verdict)).collect();
         let jobs: Vec<MemberJob> = desired
             .jobs
             .values()
             .map(|job| {
-                let verdict = verdicts.get(&job.name).map(|verdict| Verdict::new(view, verdict));
+                let judged = judged.get(&job.name).copied();
+                let verdict = judged.map(|verdict| Verdict::new(view, verdict));
+                let by = judged.and_then(|verdict| verdict.expected_by);
+                let max_age = judged.map(|verdict| verdict.max_age.as_secs());
                 MemberJob {
                     name: job.name.to_string(),
                     job_type: job.source.job_type().word().to_owned(),
                     enabled: job.enabled,
                     last_success: verdict.as_ref().and_then(|verdict| verdict.last_success),
                     next_run: verdict.as_ref().and_then(|verdict| verdict.next_run),
+                    expected_by: by.map(|at| Moment::new(at, view.at.time_zone())),
+                    max_age_s: max_age.and_then(|seconds| u64::try_from(seconds).ok()),
+                    overdue: verdict.as_ref().is_some_and(|verdict| verdict.overdue),
                     verdict: verdict.map(|verdict| verdict.verdict),
                     last_run: last_run(job.name.as_str()).as_ref().map(MemberRun::from),
                 }
@@ -201,6 +231,8 @@ impl Member {
             version: Some(health.version),
             status: "online".to_owned(),
             last_seen: None,
+            why: None,
+            known_at: None,
             health: Some(health.status),
             problems: asking.is_none().then_some(health.problems),
             jobs: Some(jobs),
@@ -211,23 +243,29 @@ impl Member {
         }
     }
 
-    /// A peer of which nothing is known yet.
+    /// A peer, as far as it is known here: what it last told about itself, also while it is off.
     #[must_use]
-    pub fn unknown(peer: &Peer) -> Self {
+    pub fn of_peer(view: &View, peer: &Peer) -> Self {
         let url = match &peer.kind {
-            PeerKind::Instance { url, .. } => Some(url.clone()),
+            PeerKind::Instance { url, .. } => url.clone(),
             PeerKind::BackupChannel { .. } | PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_) => {
                 None
             }
         };
-        Self {
+        let moment = |at| Moment::new(at, view.at.time_zone());
+        let contact = view.observed.contacts.get(&peer.name);
+        let told = contact.and_then(|contact| contact.told.as_ref());
+        let holdings = contact.and_then(|contact| contact.holdings.as_ref());
+        let mut member = Self {
             name: peer.name.to_string(),
             is_self: false,
             kind: Some(peer.kind.word().to_owned()),
             url,
-            version: None,
-            status: "unknown".to_owned(),
-            last_seen: None,
+            version: told.map(|told| told.version.clone()),
+            status: contact.map_or(Presence::Unknown, |one| one.presence).word().to_owned(),
+            last_seen: contact.and_then(|contact| contact.last_seen).map(moment),
+            why: contact.and_then(|contact| contact.why.clone()),
+            known_at: told.map(|told| told.at).or(holdings.map(|held| held.at)).map(moment),
             health: None,
             problems: None,
             jobs: None,
@@ -235,6 +273,60 @@ impl Member {
             archive_count: None,
             archive_bytes: None,
             last_run: None,
+        };
+        let told = told.and_then(|told| serde_json::from_str::<Self>(&told.member_json).ok());
+        if let Some(told) = told {
+            member.take(told);
+        } else if let Some(held) = holdings {
+            let bytes =
+                held.copies.iter().fold(0_u64, |sum, one| sum.saturating_add(one.file_size));
+            (member.archive_count, member.archive_bytes) =
+                (Some(held.copies.len() as u64), Some(bytes));
         }
+        member.judge(view, &peer.name);
+        member
+    }
+
+    /// Takes what a peer told about itself. Words that nobody here knows say nothing.
+    fn take(&mut self, told: Self) {
+        let is_verdict = |word: &String| VERDICTS.contains(&word.as_str());
+        let is_run = |run: &MemberRun| RunStatus::from_word(&run.status).is_some();
+        self.health = told.health.filter(|word| matches!(word.as_str(), "ok" | "degraded"));
+        self.problems = told.problems;
+        self.jobs = told.jobs.map(|jobs| {
+            let known = |job: MemberJob| MemberJob {
+                verdict: job.verdict.filter(is_verdict),
+                last_run: job.last_run.filter(is_run),
+                ..job
+            };
+            jobs.into_iter().map(known).collect()
+        });
+        self.archives = told.archives;
+        self.archive_count = told.archive_count;
+        self.archive_bytes = told.archive_bytes;
+        self.last_run = told.last_run.filter(is_run);
+    }
+
+    /// Says which of a peer's jobs are overdue, as it is known here.
+    fn judge(&mut self, view: &View, peer: &PlaceName) {
+        let now = view.at.timestamp();
+        let awaited = watch::awaited(&view.desired, &view.observed);
+        let late: BTreeSet<&str> = awaited
+            .iter()
+            .filter(|one| one.peer == *peer && one.is_overdue(now))
+            .map(|one| one.job.as_str())
+            .collect();
+        for job in self.jobs.iter_mut().flatten() {
+            job.overdue = late.contains(job.name.as_str());
+        }
+    }
+
+    /// The same for everybody: without what may name files of this host.
+    #[must_use]
+    pub fn published(mut self) -> Self {
+        if self.status == Presence::Error.word() {
+            self.why = None;
+        }
+        self
     }
 }

@@ -1,11 +1,14 @@
 //! Peers.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{Moment, words};
 use crate::config;
+use crate::engine::View;
+use crate::model::contact::{self, Presence};
 use crate::model::peer as model;
 
 /// Another instance, or a host that holds copies.
@@ -29,6 +32,34 @@ pub struct Peer {
     #[schema(required)]
     pub created_at: Option<Moment>,
 
+    /// Why it is `offline` or `error`, in one line.
+    #[serde(default)]
+    #[schema(required)]
+    pub why: Option<String>,
+    /// When it was last asked, whatever came of it.
+    #[serde(default)]
+    #[schema(required)]
+    pub checked_at: Option<Moment>,
+    /// When it is asked next; one that comes to us is not asked.
+    #[serde(default)]
+    #[schema(required)]
+    pub next_check: Option<Moment>,
+    /// The version of its program, as it last told.
+    #[serde(default)]
+    #[schema(required)]
+    pub version: Option<String>,
+    /// What it holds of this instance's archives, once it said so.
+    #[serde(default)]
+    #[schema(required)]
+    pub holdings: Option<Holdings>,
+    /// Archives of its own that it offers this instance.
+    #[serde(default)]
+    pub offered: u64,
+    /// Whether this host could delete or replace its copies there, and so whoever takes this host
+    /// over; where that was tried.
+    #[serde(default)]
+    #[schema(required)]
+    pub sender_can_delete: Option<bool>,
     /// Whether it counts as off-site.
     pub offsite: bool,
     /// Where its archives go when it may store them here.
@@ -38,18 +69,58 @@ pub struct Peer {
     pub place: String,
 }
 
+/// What a peer holds of this instance's archives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Holdings {
+    /// How many.
+    pub copies: u64,
+    /// How many of them are good.
+    pub good: u64,
+    /// Bytes of their files there.
+    pub bytes: u64,
+    /// When it said so.
+    pub known_at: Moment,
+}
+
+impl Holdings {
+    fn new(holdings: &contact::Holdings, moment: impl Fn(Timestamp) -> Moment) -> Self {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let copies = &holdings.copies;
+        let bytes = copies.iter().fold(0_u64, |sum, copy| sum.saturating_add(copy.file_size));
+        Self {
+            copies: count(copies.len()),
+            good: count(copies.iter().filter(|copy| copy.is_good).count()),
+            bytes,
+            known_at: moment(holdings.at),
+        }
+    }
+}
+
 impl Peer {
     /// The peer, as far as anything is known of it.
     #[must_use]
-    pub fn new(peer: &model::Peer) -> Self {
+    pub fn new(view: &View, peer: &model::Peer) -> Self {
         let accepted = peer.accept.as_ref();
+        let contact = view.observed.contacts.get(&peer.name);
+        let zone = view.at.time_zone();
+        let moment = |at| Moment::new(at, zone);
+        let is_asked = !matches!(peer.kind, model::PeerKind::Instance { url: None, .. });
         Self {
             name: peer.name.to_string(),
             kind: peer.kind.word().to_owned(),
             config: config::show::peer_json(peer),
-            status: "unknown".to_owned(),
-            last_seen: None,
-            created_at: None,
+            status: contact.map_or(Presence::Unknown, |one| one.presence).word().to_owned(),
+            last_seen: contact.and_then(|one| one.last_seen).map(moment),
+            created_at: contact.map(|one| moment(one.created_at)),
+            why: contact.and_then(|one| one.why.clone()),
+            checked_at: contact.and_then(|one| one.checked_at).map(moment),
+            next_check: contact.filter(|_| is_asked).map(|one| moment(one.check_at)),
+            version: contact.and_then(|one| Some(one.told.as_ref()?.version.clone())),
+            holdings: contact
+                .and_then(|one| one.holdings.as_ref())
+                .map(|holdings| Holdings::new(holdings, moment)),
+            offered: contact.map_or(0, |one| one.offered.len() as u64),
+            sender_can_delete: contact.and_then(|one| one.sender_can_delete),
             offsite: peer.offsite,
             stores_at: accepted.map(|accept| accept.location.to_string()),
             place: peer.place.to_string(),
@@ -59,6 +130,11 @@ impl Peer {
     /// The same for everybody: without the places of this host's secrets.
     #[must_use]
     pub fn published(mut self) -> Self {
+        if self.status == Presence::Error.word() {
+            self.why = None;
+        }
+        // It moves with every look, and what is published is written anew with every change.
+        (self.checked_at, self.next_check) = (None, None);
         if let Value::Object(table) = &mut self.config {
             table.remove("token");
             table.remove("ca");

@@ -133,6 +133,8 @@ impl Run {
             | Work::EmptyTrash { .. }
             | Work::Verify { .. }
             | Work::Send { .. }
+            | Work::Fetch { .. }
+            | Work::Prune { .. }
             | Work::Adopt { .. }
             | Work::Restore { .. }
             | Work::Drill { .. } => None,
@@ -222,7 +224,10 @@ impl Subject {
             Work::Verify { archive, location }
             | Work::Restore { archive, location, .. }
             | Work::Drill { archive, location, .. } => (Some(*archive), Some(location), None),
-            Work::Send { archive, from, to } => (Some(*archive), Some(from), Some(to)),
+            Work::Send { archive, from, to, .. } | Work::Fetch { archive, peer: from, to } => {
+                (Some(*archive), Some(from), Some(to))
+            }
+            Work::Prune { peer, .. } => (None, Some(peer), None),
         };
         Self {
             archive,
@@ -259,8 +264,14 @@ pub(super) fn in_words<'a>(
             format!("empty {} from the trash of {location}", archives.len())
         }
         Work::Verify { archive, location } => format!("verify {} at {location}", name(*archive)),
-        Work::Send { archive, from, to } => {
+        Work::Send { archive, from, to, .. } => {
             format!("copy {} from {from} to {to}", name(*archive))
+        }
+        Work::Fetch { archive, peer, to } => {
+            format!("fetch {} from {peer} to {to}", name(*archive))
+        }
+        Work::Prune { peer, archives } => {
+            format!("delete {} archives at {peer}", archives.len())
         }
         Work::Restore { archive, location, request } => match &request.to {
             None if let Some(undone) = request.undo => {

@@ -10,7 +10,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::job::JobType as ModelJobType;
+use crate::model::job::{JobType as ModelJobType, Via as ModelVia};
 use crate::model::restore::Part as ModelPart;
 use crate::model::run::{RunStatus as ModelRunStatus, Work};
 
@@ -50,6 +50,8 @@ described! {
     RunStatus = |doc| closed(doc, ModelRunStatus::ALL.map(ModelRunStatus::word));
     /// What a run does.
     RunKind = |doc| closed(doc, Work::WORDS);
+    /// How a copy travels to a peer.
+    Via = |doc| closed(doc, ModelVia::ALL.map(ModelVia::word));
     /// Why a run was queued.
     RunCause = |doc| closed(doc, ["due", "first", "manual", "reconcile"]);
     /// The type of a job.

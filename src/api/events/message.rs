@@ -61,6 +61,8 @@ impl Subject {
             // These tell of jobs, other locations or paths of this host.
             Work::Backup { .. }
             | Work::Send { .. }
+            | Work::Fetch { .. }
+            | Work::Prune { .. }
             | Work::Adopt { .. }
             | Work::Restore { .. }
             | Work::Drill { .. } => None,

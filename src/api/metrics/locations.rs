@@ -8,9 +8,12 @@ use super::text::{Exposition, Value};
 use crate::api::dto::condition_word;
 use crate::engine::View;
 use crate::model::archive::{Archive, Condition};
+use crate::model::contact::Presence;
 use crate::model::location::Location;
 use crate::model::name::PlaceName;
 use crate::model::observed::LocationState;
+use crate::model::peer::Peer;
+use crate::reconcile::watch;
 
 /// The conditions that are counted from the start.
 const CONDITIONS: [&str; 5] = ["present", "unavailable", "corrupt", "lost", "trashed"];
@@ -137,10 +140,79 @@ fn foreign(view: &View) -> BTreeMap<&PlaceName, u64> {
 
 /// Peers. Whether one answers is told once somebody has asked it.
 pub(super) fn peers(text: &mut Exposition, view: &View) {
+    let all: Vec<&Peer> = view.desired.peers.values().collect();
+    let contact = |peer: &Peer| view.observed.contacts.get(&peer.name);
     text.gauge("larder_peer_info", "What kind of peer it is; always 1.", |samples| {
-        for peer in view.desired.peers.values() {
+        for peer in &all {
             let labels = [("peer", peer.name.as_str()), ("kind", peer.kind.word())];
             samples.put(&labels, Value::Number(1));
         }
     });
+    text.gauge(
+        "larder_peer_up",
+        "Whether the peer answered when it was last asked; missing before anybody asked.",
+        |samples| {
+            for peer in &all {
+                let presence = contact(peer).map_or(Presence::Unknown, |one| one.presence);
+                let up = (presence != Presence::Unknown).then_some(presence == Presence::Online);
+                let labels = [("peer", peer.name.as_str()), ("kind", peer.kind.word())];
+                samples.put_some(&labels, up.map(Value::Flag));
+            }
+        },
+    );
+    let waiting = watch::waiting(&view.desired, &view.observed, &view.at);
+    let late = watch::awaited(&view.desired, &view.observed);
+    let now = view.at.timestamp();
+    let held = |peer: &Peer| contact(peer).and_then(|one| one.holdings.as_ref());
+    let mut each = |name: &str, help: &str, value: &dyn Fn(&Peer) -> Option<Value>| {
+        text.gauge(name, help, |samples| {
+            for peer in &all {
+                samples.put_some(&[("peer", peer.name.as_str())], value(peer));
+            }
+        });
+    };
+    each(
+        "larder_peer_last_seen_timestamp_seconds",
+        "When the peer last answered, or came to this instance.",
+        &|peer| contact(peer)?.last_seen.map(Value::Moment),
+    );
+    each(
+        "larder_peer_known_since_timestamp_seconds",
+        "When this instance first knew the peer.",
+        &|peer| Some(Value::Moment(contact(peer)?.created_at)),
+    );
+    each(
+        "larder_peer_copies",
+        "Good copies of this instance's archives at the peer, as it last said.",
+        &|peer| {
+            let good = held(peer)?.copies.iter().filter(|copy| copy.is_good).count();
+            Some(Value::Number(good as u64))
+        },
+    );
+    each(
+        "larder_peer_copy_bytes",
+        "Bytes of the files of all copies at the peer, as it last said.",
+        &|peer| {
+            let sizes = held(peer)?.copies.iter().map(|copy| copy.file_size);
+            Some(Value::Number(sizes.fold(0, u64::saturating_add)))
+        },
+    );
+    each(
+        "larder_peer_copies_known_timestamp_seconds",
+        "When the peer last said which copies it holds.",
+        &|peer| Some(Value::Moment(held(peer)?.at)),
+    );
+    each(
+        "larder_peer_copies_waiting",
+        "Archives that are to go to the peer and are not there yet.",
+        &|peer| Some(Value::Number(waiting.get(&peer.name).copied().unwrap_or(0))),
+    );
+    each(
+        "larder_peer_jobs_overdue",
+        "Jobs of the peer whose next archive is overdue, as far as it is known here.",
+        &|peer| {
+            let mine = late.iter().filter(|one| one.peer == peer.name);
+            Some(Value::Number(mine.filter(|one| one.is_overdue(now)).count() as u64))
+        },
+    );
 }

@@ -10,6 +10,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::api::tests::{archive, copied, view};
 use crate::model::archive::{Archive, ArchiveId, Condition};
+use crate::model::contact::{Contact, Holdings, Presence};
 use crate::model::name::PlaceName;
 use crate::model::observed::{DrillFacts, DrillOutcome, LastDrill, LocationState};
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
@@ -71,6 +72,15 @@ fn moment(mut archives: Vec<Archive>) -> View {
     };
     let facts = DrillFacts { last: Some(last), proven_at: Some(at), ..DrillFacts::default() };
     observed.drills.insert("web".parse().unwrap(), facts);
+    for (nth, peer) in view.desired.peers.keys().enumerate() {
+        let mut contact = Contact::new("2026-05-01T00:00:00Z".parse().unwrap());
+        let presences = [Presence::Online, Presence::Offline, Presence::Unknown];
+        contact.presence = presences[nth % presences.len()];
+        contact.last_seen = Some("2026-05-08T08:00:00Z".parse().unwrap());
+        contact.holdings =
+            Some(Holdings { at: "2026-05-08T08:00:00Z".parse().unwrap(), copies: Vec::new() });
+        observed.contacts.insert(peer.clone(), Arc::new(contact));
+    }
     let plan = crate::reconcile::plan(&view.desired, &observed, &view.at);
     view.verdicts = Arc::new(crate::status::judge_with(&view.desired, &observed, &plan));
     view.plan = Arc::new(plan);

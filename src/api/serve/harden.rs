@@ -25,7 +25,7 @@ pub(super) const EVERYWHERE: [HeaderName; 2] = [CACHE_CONTROL, X_CONTENT_TYPE_OP
 
 /// Puts around a router what every one of them gets: the headers that make a browser careful, a
 /// limit to bodies, and problem documents in place of panics.
-pub fn harden(router: Router) -> Router {
+pub fn harden<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn(refuse_huge_bodies))

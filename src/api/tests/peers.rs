@@ -27,7 +27,7 @@ fn with_peers(archives: Vec<Archive>) -> View {
     let tom = Peer {
         name: "tom".parse().unwrap(),
         kind: PeerKind::Instance {
-            url: "https://tom.example.org/larder".to_owned(),
+            url: Some("https://tom.example.org/larder".to_owned()),
             token: Some(SecretRef::File("/etc/larder/secrets/tom".into())),
             ssh: Some(ssh),
             ca: None,
@@ -40,6 +40,7 @@ fn with_peers(archives: Vec<Archive>) -> View {
             retention,
             scopes: vec!["status".to_owned()],
             immutable_for: SignedDuration::from_hours(24),
+            read_only: false,
             max_open_uploads: 4,
             trust_restore: false,
         }),

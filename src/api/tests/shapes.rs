@@ -173,6 +173,7 @@ fn an_archive_says_everything_but_its_jobs_table() {
       "name": "jerry_web_20260508",
       "origin": "jerry",
       "outcome": "good",
+      "peer": null,
       "pinned": false,
       "reasons": [],
       "received_at": null,

@@ -4,8 +4,8 @@ use super::super::ask;
 use super::super::client::{Client, run_id};
 use super::super::context::Context;
 use super::super::failure::{FAILED, Failure};
-use super::super::run::follow_these;
-use super::super::words::{query, size};
+use super::super::run::{follow_these, order};
+use super::super::words::{query, segment, size};
 use super::{AdoptArguments, DeleteArguments, ManyArguments, SendArguments, VerifyArguments, path};
 use crate::api::dto::{Archive, Entry};
 
@@ -24,6 +24,14 @@ pub(super) async fn verify(
     arguments: &VerifyArguments,
 ) -> anyhow::Result<u8> {
     let location = arguments.location.as_deref();
+    if let Some(peer) = &arguments.peer {
+        for name in &arguments.archives {
+            let path = format!("/peers/{}/archives/{}/verify", segment(peer), segment(name));
+            let path = query(&path, &[("location", location)]);
+            order(context, client, peer, &path, None, &format!("verification of {name}")).await?;
+        }
+        return Ok(0);
+    }
     let mut wanted: Vec<(String, Option<String>)> = Vec::new();
     if arguments.all {
         let list = query("/archives", &[("condition", Some("present")), ("location", location)]);
@@ -61,7 +69,10 @@ pub(super) async fn send(
     client: &Client,
     arguments: &SendArguments,
 ) -> anyhow::Result<u8> {
-    let body = serde_json::json!({ "peer": arguments.to });
+    let body = match &arguments.via {
+        Some(via) => serde_json::json!({ "peer": arguments.to, "via": via }),
+        None => serde_json::json!({ "peer": arguments.to }),
+    };
     let path = path(&arguments.one.archive, "/transfer", arguments.one.location.as_deref());
     let run = run_id(&client.post(&path, Some(&body)).await?)?;
     wait(context, client, vec![run]).await

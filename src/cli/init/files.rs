@@ -45,8 +45,8 @@ fn instance_file(facts: &Facts) -> String {
 name = "{name}"
 # The one zone of schedules, days and names; the system's without.
 # timezone = "Europe/Paris"
-# Where monitors, other instances and a proxy reach the API, each with a token (`larder token new`).
-# listen = ["127.0.0.1:8470"]
+# Where the page, monitors and a proxy reach it, each with a token (`larder token new`).
+listen = ["127.0.0.1:8470"]
 
 [defaults]
 # What a job without its own says. Jobs that are due at the same time run one after the other.

@@ -7,7 +7,6 @@ use super::{Book, Terms};
 use crate::config::context::{Context, Object};
 use crate::config::keys::Kind;
 use crate::config::tree::Span;
-use crate::config::unsupported;
 use crate::model::desired::Desired;
 use crate::model::job::{Job, JobSource};
 use crate::model::location::Codec;
@@ -31,12 +30,6 @@ pub(super) fn check(objects: &[Object], desired: &Desired, terms: Terms<'_>, boo
             drills(job, desired, object, cx);
             own_archives(job, desired, object, cx);
         });
-        if desk.terms.refuse && job.send_to.iter().any(|copy| desired.peers.contains_key(&copy.to))
-        {
-            desk.about(Kind::Job, job.name.as_str(), |object, cx| {
-                unsupported::refuse_sending(at(object, "send_to"), cx);
-            });
-        }
     }
 }
 

@@ -10,7 +10,9 @@ use crate::config::context::{Context, Object, ObjectId};
 use crate::config::keys::Kind;
 use crate::config::table::Reader;
 use crate::config::tree::{Node, Span, Value};
-use crate::model::desired::{Instance, Listen, Notify, NotifyTarget, SecretRef, Tls, Token};
+use crate::model::desired::{
+    Instance, Listen, Notify, NotifyTarget, PageUsers, SecretRef, Tls, Token,
+};
 use crate::model::name::{InstanceName, PlaceName};
 use crate::model::retention::Policy;
 use crate::model::schedule::Schedule;
@@ -64,6 +66,7 @@ pub(super) fn instance(object: &Object, cx: &mut Context<'_>) -> Option<Instance
     let publish_dir: Option<PathBuf> = r.get("publish_dir", cx);
     let control_socket: Option<PathBuf> = r.get("control_socket", cx);
     let page_edits_peers = r.get("page_edits_peers", cx);
+    let page = page(&r, listen.as_deref(), cx);
     if let Some(listen) = &listen
         && r.entry("tls").is_none()
         && let Some(Listen::Tcp(open)) = listen.iter().find(|listen| is_beyond_loopback(listen))
@@ -95,7 +98,57 @@ pub(super) fn instance(object: &Object, cx: &mut Context<'_>) -> Option<Instance
         publish_dir: publish_dir?,
         control_socket: control_socket?,
         page_edits_peers: page_edits_peers?,
+        page,
     })
+}
+
+/// Headers that mean something else, to everybody.
+const TAKEN_HEADERS: [&str; 6] =
+    ["authorization", "cookie", "host", "origin", "referer", "x-backupmanager-key"];
+
+/// Who comes into the page through the proxy.
+fn page(r: &Reader<'_>, listen: Option<&[Listen]>, cx: &mut Context<'_>) -> Option<PageUsers> {
+    let t = r.table("page", cx)?;
+    let header: Option<String> = t.get("user_header", cx);
+    let users: Option<Vec<String>> = t.get("users", cx);
+    if let Some(header) = &header {
+        let is_token = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if header.is_empty() || !header.chars().all(is_token) {
+            cx.error_with(
+                t.place("user_header"),
+                format!("`{header}` is not the name of a header"),
+                "letters, digits, `-` and `_`; YunoHost sets `YNH_USER`",
+            );
+        } else if TAKEN_HEADERS.iter().any(|taken| header.eq_ignore_ascii_case(taken)) {
+            cx.error(
+                t.place("user_header"),
+                format!("`{header}` is a header that browsers set themselves"),
+            );
+        }
+    }
+    if let Some(users) = &users {
+        let everybody = users.iter().any(|user| user == PageUsers::EVERYBODY);
+        if users.is_empty() {
+            cx.error_with(
+                t.place("users"),
+                "without users nobody is let in",
+                "name them, write `[\"*\"]` for everybody whom the proxy lets through, or remove `page`",
+            );
+        } else if everybody && users.len() > 1 {
+            cx.error(t.place("users"), "`*` is everybody already: it stands alone");
+        }
+    }
+    if let Some(listen) = listen
+        && !listen.iter().any(|listen| matches!(listen, Listen::Unix(_)))
+    {
+        cx.error_with(
+            r.place("page"),
+            "`page` lets users in over a unix socket only, and `listen` has none",
+            "add `\"unix:/run/larder/web.sock\"` to `listen`, and lead the proxy there",
+        );
+    }
+    t.finish(cx)?;
+    Some(PageUsers { user_header: header?, users: users? })
 }
 
 fn is_beyond_loopback(listen: &Listen) -> bool {

@@ -247,11 +247,12 @@ fn copy(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<SendT
             "remove it",
         );
     }
-    if world.peers.contains(&to) && r.entry("retention").is_some() {
+    let is_kept_there = world.peers.contains(&to) && !world.pruned.contains(&to);
+    if is_kept_there && r.entry("retention").is_some() {
         cx.error_with(
             r.place("retention"),
             format!("`retention` belongs to locations; `{to}` is a peer"),
-            "a peer keeps by a policy of its own",
+            "a peer keeps by a policy of its own; an SSH one with `prune = true` by ours",
         );
     }
     let via = match via? {

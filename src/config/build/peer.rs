@@ -9,7 +9,7 @@ use crate::config::context::{Context, Object};
 use crate::config::keys::Kind;
 use crate::config::table::Reader;
 use crate::model::location::{Codec, Location};
-use crate::model::name::PlaceName;
+use crate::model::name::{ObjectName, PlaceName};
 use crate::model::peer::{Accept, Peer, PeerKind, Ssh};
 use crate::model::size::Bytes;
 
@@ -26,6 +26,23 @@ pub(super) fn peer(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> 
     let offsite = r.get("offsite", cx);
     let fetch_from = r.get("fetch_from", cx);
     let prune = r.get("prune", cx);
+    if fetch_from.as_ref().is_some_and(|jobs: &Vec<ObjectName>| !jobs.is_empty()) {
+        let hint = "what is fetched rests in the name space of its peer, by the rules of its `accept`; `scopes = []` there lets it do nothing by itself";
+        if accept.is_none() {
+            cx.error_with(
+                r.place("fetch_from"),
+                "without `accept` there is no place for what is fetched",
+                hint,
+            );
+        }
+        if let Some(PeerKind::Instance { url: None, .. }) = &kind {
+            cx.error_with(
+                r.place("fetch_from"),
+                "a peer without `url` cannot be asked for anything",
+                "write its `url`, or let it send its archives here",
+            );
+        }
+    }
     r.finish(cx)?;
     let accept = match accept {
         Some(accept) => Some(accept?),
@@ -69,7 +86,7 @@ fn kind(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<PeerK
     let ssh = r.table("ssh", cx).and_then(|ssh| read_ssh(ssh, cx));
     match r.variant? {
         "instance" => {
-            let url: Option<String> = r.get("url", cx);
+            let url: Option<String> = r.maybe("url", cx);
             if let Some(url) = &url
                 && url.starts_with("http://")
                 && !is_loopback(url)
@@ -88,7 +105,7 @@ fn kind(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<PeerK
             {
                 cx.error(r.place("pin"), format!("`{pin}` is not a SHA-256 of 64 hex digits"));
             }
-            Some(PeerKind::Instance { url: url?, token, ssh, ca, pin })
+            Some(PeerKind::Instance { url, token, ssh, ca, pin })
         }
         "backup-channel" => {
             let hostname = r.get("hostname", cx);
@@ -142,7 +159,7 @@ fn read_ssh(r: Reader<'_>, cx: &mut Context<'_>) -> Option<Ssh> {
     let user: Option<String> = r.get("user", cx);
     let path = r.maybe("path", cx);
     let identity = r.maybe("identity", cx);
-    let known_hosts = r.maybe("known_hosts", cx);
+    let known_hosts: Option<String> = r.maybe("known_hosts", cx);
     let relay: Option<String> = r.maybe("relay", cx);
     // What begins with a dash would be an option of ssh.
     for (key, value) in [("host", &host), ("user", &user), ("relay", &relay)] {
@@ -152,6 +169,15 @@ fn read_ssh(r: Reader<'_>, cx: &mut Context<'_>) -> Option<Ssh> {
         {
             cx.error(r.place(key), format!("`{value}` cannot be used as `{key}`"));
         }
+    }
+    if let Some(lines) = &known_hosts
+        && !is_known_hosts(lines)
+    {
+        cx.error_with(
+            r.place("known_hosts"),
+            "`known_hosts` is neither a line of such a file nor its full path",
+            "a line is `HOST ssh-ed25519 AAAA…`, or `[HOST]:PORT ssh-ed25519 AAAA…`",
+        );
     }
     r.finish(cx)?;
     Some(Ssh {
@@ -163,6 +189,15 @@ fn read_ssh(r: Reader<'_>, cx: &mut Context<'_>) -> Option<Ssh> {
         known_hosts,
         relay,
     })
+}
+
+/// The full path of a file, or its lines.
+fn is_known_hosts(text: &str) -> bool {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
+    let is_line = |line: &str| {
+        line.starts_with('#') || line.split_whitespace().count() >= 3 && !line.contains('\0')
+    };
+    text.starts_with('/') || lines.peek().is_some() && lines.all(is_line)
 }
 
 fn read_accept(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<Accept> {
@@ -178,6 +213,7 @@ fn read_accept(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Optio
     };
     let scopes = r.get("scopes", cx).map(owned);
     let immutable_for = r.get("immutable_for", cx);
+    let read_only = r.get("read_only", cx);
     let max_open_uploads = r.get("max_open_uploads", cx);
     let trust: Option<&'static str> = r.get("trust", cx);
     Some(Accept {
@@ -187,6 +223,7 @@ fn read_accept(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Optio
         retention: retention?,
         scopes: scopes?,
         immutable_for: immutable_for?,
+        read_only: read_only?,
         max_open_uploads: max_open_uploads?,
         trust_restore: trust? == "restore",
     })

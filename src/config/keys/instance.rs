@@ -86,6 +86,35 @@ pub(super) const INSTANCE: Table = Table {
             "false",
             "Whether the web page may add and remove peers as the commands do.",
         ),
+        Key::new(
+            "page",
+            Form::Table(&PAGE),
+            Optional("nobody is let in without a token"),
+            "{ user_header = \"YNH_USER\", users = [\"alice\"] }",
+            "Users whom a proxy that authenticates lets into the web page without a token. Only for the page, and only over a `unix:` socket of `listen`.",
+        ),
+    ],
+};
+
+const PAGE: Table = Table {
+    title: "instance.page",
+    doc: "Who comes into the web page through the single sign-on of a proxy. Whoever may write to the `unix:` socket is believed: it is for the proxy alone, and the proxy must set or remove the header in every request. Each of these users may do what a token with the scope `admin` may.",
+    switch: None,
+    keys: &[
+        Key::new(
+            "user_header",
+            Text,
+            Required,
+            "\"YNH_USER\"",
+            "The header in which the proxy says who it is. YunoHost sets `YNH_USER`.",
+        ),
+        Key::new(
+            "users",
+            List(&Text),
+            Required,
+            "[\"alice\"]",
+            "Who is let in. `*` alone is everybody whom the proxy lets through.",
+        ),
     ],
 };
 

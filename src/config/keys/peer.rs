@@ -22,7 +22,14 @@ pub(super) const PEER: Table = Table {
             "\"instance\"",
             "How it is reached: over HTTPS, not at all (a label for a host name), over SSH, over SSH through a relay.",
         ),
-        Key::new("url", Url, Required, "\"https://tom.example.org/larder\"", "Its base URL.").only(INSTANCE),
+        Key::new(
+            "url",
+            Url,
+            Optional("none: it comes to us"),
+            "\"https://tom.example.org/larder\"",
+            "Its base URL. Without it the peer is never asked: it sends, and fetches what `send_to` names it for.",
+        )
+        .only(INSTANCE),
         Key::new(
             "token",
             Secret,
@@ -85,9 +92,9 @@ const SSH: Table = Table {
         Key::new(
             "identity",
             Path,
-            Optional("ssh's own"),
+            Optional("the one of `larder peer key`"),
             "\"/etc/larder/ssh/id_ed25519\"",
-            "The private key file.",
+            "The private key file; without a passphrase.",
         ),
         Key::new(
             "known_hosts",
@@ -131,7 +138,7 @@ const ACCEPT: Table = Table {
             NameOr(&place::RETENTION),
             Optional("that of `[defaults]`"),
             "\"standard\"",
-            "Our policy for what it sends. In this version all of that stays, and the quota bounds it.",
+            "Our policy for what it sends, by our clock and the day of receipt; what it sends without a description stays, and the quota bounds it.",
         ),
         Key::new(
             "scopes",
@@ -145,6 +152,13 @@ const ACCEPT: Table = Table {
             "\"30d\"",
             "\"30d\"",
             "How long nothing of it can be deleted.",
+        ),
+        Key::new(
+            "read_only",
+            Bool,
+            Default("false"),
+            "true",
+            "Whether it may only list and fetch what it stored: so after `peer invite --replace`, until `peer confirm`.",
         ),
         Key::new(
             "max_open_uploads",

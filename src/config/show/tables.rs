@@ -108,6 +108,13 @@ pub(super) fn instance(instance: &Instance) -> Table {
     table.push(("formerly", names(&instance.formerly)));
     table.push(("control_socket", path(&instance.control_socket)));
     table.push(("page_edits_peers", instance.page_edits_peers.into()));
+    if let Some(page) = &instance.page {
+        let page = vec![
+            ("user_header", page.user_header.as_str().into()),
+            ("users", page.users.clone().into()),
+        ];
+        table.push(("page", Item::Table(page)));
+    }
     table
 }
 
@@ -283,7 +290,7 @@ pub(super) fn peer_table(peer: &Peer) -> Table {
     let mut table: Table = vec![("kind", peer.kind.word().into())];
     let reached = match &peer.kind {
         PeerKind::Instance { url, token, ssh, ca, pin } => {
-            table.push(("url", url.as_str().into()));
+            table.extend(url.as_ref().map(|url| ("url", url.as_str().into())));
             table.extend(token.as_ref().map(|token| ("token", secret(token))));
             table.extend(ssh.as_ref().map(|ssh| ("ssh", Item::Table(ssh_table(ssh)))));
             table.extend(ca.as_ref().map(|ca| ("ca", path(ca))));
@@ -334,6 +341,7 @@ fn accept_table(accept: &Accept) -> Table {
         ("retention", policy(&accept.retention)),
         ("scopes", accept.scopes.clone().into()),
         ("immutable_for", duration(accept.immutable_for)),
+        ("read_only", accept.read_only.into()),
         ("max_open_uploads", accept.max_open_uploads.into()),
         ("trust", if accept.trust_restore { "restore".into() } else { "store".into() }),
     ]);

@@ -7,15 +7,13 @@ use crate::engine::ConfigReport;
 use crate::engine::core::Core;
 use crate::model::desired::Desired;
 use crate::model::observed::Observed;
-use crate::model::run::{Run, RunStatus};
+use crate::model::run::{Run, RunStatus, Work};
 use crate::notices;
 use crate::state::{RunFilter, StateError};
 
 /// So many failed runs of a kind are looked at, and so many that went well.
 const FAILED: usize = 50;
 const WENT_WELL: usize = 200;
-/// Kinds of runs that no job remembers the end of.
-const KINDS: [&str; 7] = ["drill", "expire", "empty-trash", "verify", "send", "adopt", "restore"];
 
 /// The newest runs that failed and that no success followed. Reads no record where all went well.
 pub(super) fn failed_runs(
@@ -35,7 +33,8 @@ pub(super) fn failed_runs(
         let newest = core.state.runs(&filter, None, 1)?.pop();
         runs.extend(newest.filter(|run| run.finished_at > facts.last_success));
     }
-    for kind in KINDS {
+    // Of a backup, the job remembers the end.
+    for kind in Work::WORDS.into_iter().filter(|kind| *kind != "backup") {
         let of = |status, limit| {
             let kind = Some(kind.to_owned());
             core.state.runs(&RunFilter { job: None, kind, status: Some(status) }, None, limit)

@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Known, ReceiveError, Standing, counts, describe, finish, free, lock, rules, usable};
+use super::{
+    InTheWay, Known, ReceiveError, Standing, counts, describe, finish, free, lock, rules, usable,
+};
 use crate::engine::core::Core;
-use crate::model::archive::{Condition, Sha256};
+use crate::model::archive::{Archive, Condition, Sha256};
 use crate::model::desired::Desired;
 use crate::model::name::PlaceName;
 use crate::model::peer::Accept;
@@ -72,7 +74,7 @@ impl Wanted {
 }
 
 /// Begins an upload of a peer; `true` when it is new, `false` when it goes on.
-pub(super) fn begin(
+pub(crate) fn begin(
     core: &Core,
     peer: &PlaceName,
     announced: &Announced,
@@ -114,11 +116,22 @@ pub(super) fn begin(
     let mut same_id = core.catalogue.select(|other| other.id == archive.id);
     same_id.extend(core.uploads.all().iter().map(|known| known.upload().archive));
     same_id.retain(|other| other.id == archive.id);
-    if same_id.iter().any(|other| other.origin != archive.origin || other.location == space) {
-        return Err(ReceiveError::conflict(
+    // Of two archives with one id, one is a forgery: what cannot be read must be the same file.
+    let differs = |other: &Archive| {
+        let (theirs, its) = (archive.stream_sha256, other.stream_sha256);
+        let is_readable = archive.recipients.is_empty() && other.recipients.is_empty();
+        let is_same_file = archive.file_sha256 == other.file_sha256;
+        !is_same_file && (!is_readable || theirs.is_none() || theirs != its)
+    };
+    let is_in_the_way = |other: &&Archive| {
+        other.origin != archive.origin || other.location == space || differs(other)
+    };
+    if let Some(other) = same_id.iter().find(is_in_the_way) {
+        let taken = ReceiveError::conflict(
             format!("an archive with the id {} is here already, under another name", archive.id),
             "each archive has an id of its own",
-        ));
+        );
+        return Err(same_of_its_own(core, &space, other, taken));
     }
     rules::may_begin(wanted.size, &room(core, &desired, accept, peer, &space)?)?;
     let folder = usable(core, &space)?;
@@ -126,7 +139,8 @@ pub(super) fn begin(
         return Err(ReceiveError::conflict(
             format!("the name `{}` is taken or was used before", archive.name),
             "an archive never replaces another: send it under another name",
-        ));
+        )
+        .with(InTheWay::name(&archive.name)));
     }
     let upload = Upload {
         id: UploadId(uuid::Uuid::new_v4()),
@@ -174,7 +188,8 @@ fn open_of_this_name(
                 upload.archive.name, upload.chunk_size, upload.id
             ),
             "finish or abandon it first; one that nobody goes on with is dropped after 48 hours",
-        ));
+        )
+        .with(InTheWay::upload(&upload)));
     }
     Ok(None)
 }
@@ -196,8 +211,8 @@ fn resume(core: &Core, known: &Known) -> Result<bool, ReceiveError> {
         folder.begin_part(upload.id, upload.total_size())?;
         return Ok(true);
     }
-    if finish::was_published(core, known, &folder)?.is_some() {
-        return Err(there_already(&upload.file_name()));
+    if let Some(archive) = finish::was_published(core, known, &folder)? {
+        return Err(there_already(&upload.file_name()).with(InTheWay::archive(&archive)));
     }
     Ok(false)
 }
@@ -211,18 +226,37 @@ fn there_already(file: &str) -> ReceiveError {
 
 /// A name is used once, by one archive.
 fn check_name(core: &Core, space: &PlaceName, wanted: &Wanted) -> Result<(), ReceiveError> {
-    let of_name = |known: &crate::model::archive::Archive| {
-        known.location == *space && known.name == wanted.file.name
-    };
+    let of_name = |known: &Archive| known.location == *space && known.name == wanted.file.name;
     let Some(known) = core.catalogue.select(of_name).pop() else { return Ok(()) };
     let there = matches!(known.condition, Condition::Present | Condition::Unavailable);
     if there && known.file_sha256 == Some(wanted.checksum) {
-        return Err(there_already(&wanted.file.to_string()));
+        let there = InTheWay::archive(&known);
+        return Err(there_already(&wanted.file.to_string()).with(there));
     }
     Err(ReceiveError::conflict(
         format!("an archive `{}` is there already, or was, and is another one", known.name),
         "an archive never replaces another: send it under another name",
-    ))
+    )
+    .with(InTheWay::archive(&known)))
+}
+
+/// An archive of the same identity is in the way. Of what rests elsewhere, nothing is told.
+fn same_of_its_own(
+    core: &Core,
+    space: &PlaceName,
+    other: &Archive,
+    taken: ReceiveError,
+) -> ReceiveError {
+    if other.location != *space {
+        return taken;
+    }
+    let all = core.uploads.all();
+    let open = all.iter().map(|known| known.upload()).find(|upload| {
+        upload.archive.id == other.id
+            && upload.archive.location == *space
+            && upload.published_at.is_none()
+    });
+    taken.with(open.map_or_else(|| InTheWay::archive(other), |upload| InTheWay::upload(&upload)))
 }
 
 fn room(

@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::ReceiveError;
 use crate::location::sidecar;
-use crate::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Sha256};
+use crate::model::archive::{
+    Archive, ArchiveId, Condition, How, MemberCounts, NO_JOB, Outcome, Sha256,
+};
 use crate::model::job::JobType;
 use crate::model::location::Codec;
 use crate::model::name::{InstanceName, PlaceName};
@@ -25,8 +27,6 @@ const INFO_JSON_MAX: usize = 128 << 10;
 const REASON_MAX: usize = 300;
 /// The most recipients of an archive.
 const RECIPIENTS_MAX: usize = 64;
-/// The job and the label of what came without a word about either.
-const NO_JOB: &str = "uploads";
 /// The recipient of what is encrypted to nobody knows whom.
 const NOBODY: &str = "unknown";
 

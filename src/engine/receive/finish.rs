@@ -5,7 +5,7 @@ use std::fs::File;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::{Known, ReceiveError, abandon, usable};
+use super::{Known, ReceiveError, abandon, examine, landing, usable};
 use crate::archive;
 use crate::engine::catalogue::key_of;
 use crate::engine::context::with_causes;
@@ -32,7 +32,7 @@ pub(super) fn finish(core: &Core, known: &Known) -> Result<Archive, ReceiveError
     if upload.published_at.is_some() {
         return Ok(upload.archive);
     }
-    if !missing.is_empty() {
+    if !missing.is_empty() && !landing::take(core, known)? {
         return Err(ReceiveError::conflict(
             format!("these chunks are missing: {}", shown(&missing)),
             "send them and finish again; `GET` of the upload says which ones are there",
@@ -55,8 +55,17 @@ pub(super) fn finish(core: &Core, known: &Known) -> Result<Archive, ReceiveError
             hint: Some("the upload is dropped, and nothing was stored: begin it again".to_owned()),
         });
     }
+    let archive = match examine::examine(core, &file, &upload.archive, &upload.peer) {
+        Ok(archive) => archive,
+        Err(error @ ReceiveError::Unfit { .. }) => {
+            abandon(core, known)?;
+            tracing::warn!(upload = %upload.id, peer = %upload.peer, file = %upload.file_name(), "what was received is refused: {error}");
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
     drop(file);
-    publish(core, known, &folder, &upload)
+    publish(core, known, &folder, Upload { archive, ..upload })
 }
 
 fn is_intact(
@@ -82,19 +91,11 @@ fn publish(
     core: &Core,
     known: &Known,
     folder: &Folder,
-    upload: &Upload,
+    upload: Upload,
 ) -> Result<Archive, ReceiveError> {
     // Until it is recorded, nobody takes it for a file that came from nowhere.
     let _still = core.uploads.hold_still();
-    let now = core.now();
-    let zoned = now.to_zoned(core.desired().instance.timezone.clone());
-    let archive = Archive {
-        day: zoned.date(),
-        zone: zoned.time_zone().iana_name().unwrap_or("UTC").to_owned(),
-        received_at: Some(now),
-        verified_at: Some(now),
-        ..upload.archive.clone()
-    };
+    let archive = examine::as_it_arrives(core, upload.archive);
     folder.publish_part(upload.id, &archive, upload.info_json.as_bytes())?;
     record(core, known, archive)
 }

@@ -9,7 +9,9 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
 use super::chunk::{self, Piece, Place};
-use super::{Announced, ChunkReceived, ReceiveError, Standing, abandon, begin, finish};
+use super::{
+    Announced, ChunkReceived, Landing, ReceiveError, Standing, abandon, begin, finish, landing,
+};
 use crate::engine::Handle;
 use crate::engine::core::Core;
 use crate::model::archive::{Archive, Sha256};
@@ -68,57 +70,27 @@ impl Handle {
         id: UploadId,
         of: Option<&PlaceName>,
         head: ChunkHead,
-        mut body: S,
+        body: S,
     ) -> Result<ChunkReceived, ReceiveError>
     where
         S: Stream<Item = Result<B, E>> + Unpin,
         B: AsRef<[u8]> + Send + 'static,
         E: Display,
     {
+        take_chunk(&self.core, id, of, head, body).await
+    }
+
+    /// Makes the place where another program may put the whole file of an upload.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when it is finished; see [`ReceiveError`].
+    pub async fn open_landing(
+        &self,
+        id: UploadId,
+        of: Option<&PlaceName>,
+    ) -> Result<Landing, ReceiveError> {
         let known = self.core.uploads.find(id, of)?;
-        let ChunkHead { chunk, length, digest } = head;
-        let (_, expected) = chunk::range(&known.upload(), chunk)?;
-        if let Some(length) = length.filter(|length| *length != expected) {
-            return Err(chunk::wrong_length(chunk, expected, &length.to_string()));
-        }
-        let alone = known.turnstile(chunk).lock_owned().await;
-        let (pieces, incoming) = mpsc::channel(AHEAD);
-        let place = Place { known, chunk, digest };
-        let core = Arc::clone(&self.core);
-        let writer = tokio::task::spawn_blocking(move || {
-            // Held by whoever writes: a request that was given up cannot write where the next does.
-            let _alone = alone;
-            chunk::receive(&core, &place, incoming)
-        });
-        let mut trouble = None;
-        loop {
-            let piece = match tokio::time::timeout(STALL, body.next()).await {
-                Ok(Some(Ok(bytes))) => Piece::Bytes(bytes),
-                Ok(None) => Piece::End,
-                Ok(Some(Err(error))) => {
-                    let why = format!("chunk {chunk} cannot be read: {error}");
-                    trouble = Some(ReceiveError::Malformed(why));
-                    break;
-                }
-                Err(_) => {
-                    let why = format!("nothing of chunk {chunk} came for {} s", STALL.as_secs());
-                    trouble = Some(ReceiveError::TimedOut(why));
-                    break;
-                }
-            };
-            let is_end = matches!(piece, Piece::End);
-            // Whoever writes has seen enough where nobody takes it any more.
-            if pieces.send(piece).await.is_err() || is_end {
-                break;
-            }
-        }
-        // Without an end, the writer records nothing.
-        drop(pieces);
-        let written = joined(writer.await);
-        match trouble {
-            Some(trouble) => Err(trouble),
-            None => written,
-        }
+        self.blocking(move |core| landing::open(core, &known)).await
     }
 
     /// Publishes an upload, all of whose chunks are there.
@@ -132,14 +104,7 @@ impl Handle {
         id: UploadId,
         of: Option<&PlaceName>,
     ) -> Result<Archive, ReceiveError> {
-        let known = self.core.uploads.find(id, of)?;
-        let alone = Arc::clone(&known.closing).lock_owned().await;
-        let archive = self
-            .blocking(move |core| {
-                let _alone = alone;
-                finish::finish(core, &known)
-            })
-            .await?;
+        let archive = take_whole(&self.core, id, of).await?;
         // Whoever asks for the catalogue now should find it there.
         let _ = tokio::time::timeout(SHOWN, self.looked()).await;
         Ok(archive)
@@ -180,6 +145,81 @@ impl Handle {
         let core = Arc::clone(&self.core);
         joined(tokio::task::spawn_blocking(move || body(&core)).await)
     }
+}
+
+/// Receives a chunk of an upload, whoever brings it.
+pub(crate) async fn take_chunk<S, B, E>(
+    core: &Arc<Core>,
+    id: UploadId,
+    of: Option<&PlaceName>,
+    head: ChunkHead,
+    mut body: S,
+) -> Result<ChunkReceived, ReceiveError>
+where
+    S: Stream<Item = Result<B, E>> + Unpin,
+    B: AsRef<[u8]> + Send + 'static,
+    E: Display,
+{
+    let known = core.uploads.find(id, of)?;
+    let ChunkHead { chunk, length, digest } = head;
+    let (_, expected) = chunk::range(&known.upload(), chunk)?;
+    if let Some(length) = length.filter(|length| *length != expected) {
+        return Err(chunk::wrong_length(chunk, expected, &length.to_string()));
+    }
+    let alone = known.turnstile(chunk).lock_owned().await;
+    let (pieces, incoming) = mpsc::channel(AHEAD);
+    let place = Place { known, chunk, digest };
+    let core = Arc::clone(core);
+    let writer = tokio::task::spawn_blocking(move || {
+        // Held by whoever writes: a request that was given up cannot write where the next does.
+        let _alone = alone;
+        chunk::receive(&core, &place, incoming)
+    });
+    let mut trouble = None;
+    loop {
+        let piece = match tokio::time::timeout(STALL, body.next()).await {
+            Ok(Some(Ok(bytes))) => Piece::Bytes(bytes),
+            Ok(None) => Piece::End,
+            Ok(Some(Err(error))) => {
+                let why = format!("chunk {chunk} cannot be read: {error}");
+                trouble = Some(ReceiveError::Malformed(why));
+                break;
+            }
+            Err(_) => {
+                let why = format!("nothing of chunk {chunk} came for {} s", STALL.as_secs());
+                trouble = Some(ReceiveError::TimedOut(why));
+                break;
+            }
+        };
+        let is_end = matches!(piece, Piece::End);
+        // Whoever writes has seen enough where nobody takes it any more.
+        if pieces.send(piece).await.is_err() || is_end {
+            break;
+        }
+    }
+    // Without an end, the writer records nothing.
+    drop(pieces);
+    let written = joined(writer.await);
+    match trouble {
+        Some(trouble) => Err(trouble),
+        None => written,
+    }
+}
+
+/// Publishes an upload, all of whose chunks are there.
+pub(crate) async fn take_whole(
+    core: &Arc<Core>,
+    id: UploadId,
+    of: Option<&PlaceName>,
+) -> Result<Archive, ReceiveError> {
+    let known = core.uploads.find(id, of)?;
+    let alone = Arc::clone(&known.closing).lock_owned().await;
+    let core = Arc::clone(core);
+    let finished = tokio::task::spawn_blocking(move || {
+        let _alone = alone;
+        finish::finish(&core, &known)
+    });
+    joined(finished.await)
 }
 
 /// What a thread came to; one that panicked changed nothing that was answered.

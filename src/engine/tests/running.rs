@@ -100,7 +100,8 @@ fn a_reload_while_a_run_publishes_loses_nothing() {
     bench.look();
     let archive = bench.back_up();
     let run = bench.enqueue(backup(), Cause::Manual);
-    bench.core().running().insert(run.lane(), Running::new(bench.core(), &run));
+    let running = Running::new(bench.core(), &run);
+    bench.core().running().insert(running.lane, running);
     // Recorded, and not at its place yet.
     let coming = Archive { id: crate::model::archive::ArchiveId(uuid::Uuid::new_v4()), ..archive };
     bench.core().catalogue.put(&bench.core().state, coming.clone()).unwrap();

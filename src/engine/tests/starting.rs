@@ -93,6 +93,22 @@ fn a_job_given_another_schedule_or_enabled_again_waits_for_its_next_instant() {
 }
 
 #[test]
+fn a_job_remembers_when_its_definition_last_changed() {
+    let mut bench = Bench::with_job("");
+    bench.start(Autonomy::Daemon);
+    bench.look();
+    let since = |bench: &Bench| bench.facts().table.unwrap().since;
+    assert_eq!(since(&bench), bench.facts().first_seen);
+    bench.start(Autonomy::Daemon);
+    bench.look();
+    assert_eq!(since(&bench), bench.facts().first_seen, "a restart changes nothing");
+    bench.write("jobs.toml", &format!("{JOB}catch_up = \"next\"\n"));
+    wanted::reload(bench.core()).unwrap();
+    bench.look();
+    assert!(since(&bench) > bench.facts().first_seen);
+}
+
+#[test]
 fn apply_called_by_cron_runs_what_came_due_between_two_calls() {
     let toml = format!("{JOB}catch_up = \"next\"\nschedule = \"* * * * *\"\n");
     for (hours, runs) in [(1, true), (72, false)] {

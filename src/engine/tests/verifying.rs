@@ -52,7 +52,7 @@ fn a_verification_is_asked_to_leave_its_lane_when_something_waits_and_nobody_wai
     let is_asked = |cause: Cause, waiting: &[Run]| {
         let run = bench.enqueue(verify(&archive), cause);
         let running = Running::new(bench.core(), &run);
-        bench.core().running().insert(run.lane(), running.clone());
+        bench.core().running().insert(running.lane, running.clone());
         cycle::start_runs(bench.core(), &mut JoinSet::new(), waiting);
         bench.core().running().clear();
         running.give_way.reason().is_some() && running.stop.reason().is_none()
@@ -73,7 +73,7 @@ fn a_verification_that_somebody_asks_for_while_it_is_under_way_does_not_give_way
     let archive = bench.back_up();
     let run = bench.enqueue(verify(&archive), Cause::Reconcile);
     let running = Running::new(bench.core(), &run);
-    bench.core().running().insert(run.lane(), running.clone());
+    bench.core().running().insert(running.lane, running.clone());
     let asked = bench.queue(verify(&archive));
     assert!(matches!(asked, Err(RequestError::Busy(id)) if id == run.id), "{asked:?}");
     let due = bench.enqueue(backup(), Cause::Due { due: bench.core().now(), attempt: 0 });

@@ -69,7 +69,7 @@ impl Sitting<'_> {
             Ruling::Policy(policy) => *policy,
             Ruling::Ended => return Some("its job is ended: all of it would leave".to_owned()),
             // Nothing leaves there, so that this is never asked.
-            Ruling::Received => return Some("what a peer sent stays".to_owned()),
+            Ruling::Received => return Some("nobody said what it is".to_owned()),
             Ruling::Orphaned(reason) => return Some(reason.clone()),
         };
         if self.facts.adopted {

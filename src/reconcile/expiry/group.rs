@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{Timestamp, Zoned};
 
 use crate::model::archive::{Archive, ArchiveId, Condition, How, Outcome, Series};
 use crate::model::desired::Desired;
@@ -26,7 +26,8 @@ pub enum Ruling {
     Policy(Policy),
     /// Its job was ended with `archives = "expire"`: all of it may leave, once approved.
     Ended,
-    /// What a peer sent into its name space: kept, however much there is of it. Its quota bounds it.
+    /// What a peer sent without a word about it, in a series of its own: kept, however much there is
+    /// of it. Its quota bounds it.
     Received,
     /// Nothing, for this reason: it is kept.
     Orphaned(String),
@@ -41,8 +42,9 @@ pub(crate) struct Group<'a> {
     /// The job, where the series is this instance's own and the job is declared.
     pub(crate) job: Option<&'a Job>,
     keep: Keep,
-    /// How long nothing that a peer sent can be deleted.
-    immutable_for: Option<SignedDuration>,
+    /// Whether a peer sent it.
+    received: bool,
+    desired: &'a Desired,
     /// The names that its archives bear, where they are not those of the series.
     earlier: Vec<Series>,
     /// Archives of manual runs, known by any of their copies.
@@ -81,9 +83,10 @@ pub(crate) fn groups<'a>(desired: &'a Desired, observed: &'a Observed) -> BTreeM
             None => formerly.today(&written),
             Some(_) => written.clone(),
         };
+        let is_undescribed = archives.iter().any(|archive| archive.is_undescribed());
         let group = groups
             .entry((series.clone(), from.cloned()))
-            .or_insert_with(|| Group::new(series, from, desired));
+            .or_insert_with(|| Group::new(series, from, is_undescribed, desired));
         if group.series != written {
             group.earlier.push(written);
         }
@@ -111,28 +114,35 @@ pub(crate) fn groups<'a>(desired: &'a Desired, observed: &'a Observed) -> BTreeM
 }
 
 impl<'a> Group<'a> {
-    fn new(series: Series, from: Option<&PlaceName>, desired: &'a Desired) -> Self {
+    fn new(
+        series: Series,
+        from: Option<&PlaceName>,
+        is_undescribed: bool,
+        desired: &'a Desired,
+    ) -> Self {
         let mut group = Self {
             ruling: Ruling::Orphaned(String::new()),
             archives: Vec::new(),
             job: None,
             keep: Keep::default(),
-            immutable_for: None,
+            received: from.is_some(),
+            desired,
             earlier: Vec::new(),
             manual: Vec::new(),
             series,
         };
         if let Some(from) = from {
             let accept = desired.peers.get(from).and_then(|peer: &Peer| peer.accept.as_ref());
-            group.immutable_for = accept.map(|accept| accept.immutable_for);
+            let here = &group.series.location;
             group.ruling = match accept {
                 None => Ruling::Orphaned(format!("peer `{from}` may send nothing any more")),
-                Some(_) if desired.name_space(from).as_ref() == Some(&group.series.location) => {
-                    Ruling::Received
-                }
-                Some(accept) if accept.location != group.series.location => {
+                Some(accept)
+                    if desired.name_space(from).as_ref() != Some(here)
+                        && accept.location != *here =>
+                {
                     Ruling::Orphaned(format!("peer `{from}` sends to `{}` now", accept.location))
                 }
+                Some(_) if is_undescribed => Ruling::Received,
                 Some(accept) => Ruling::Policy(accept.retention),
             };
             return group;
@@ -149,7 +159,7 @@ impl<'a> Group<'a> {
 
     /// Whether it is a series of what a peer sends.
     pub(crate) fn is_received(&self) -> bool {
-        self.immutable_for.is_some()
+        self.received
     }
 
     /// What is remembered of the series, under its own name and those it had before.
@@ -277,8 +287,14 @@ impl<'a> Group<'a> {
 
     /// The day until which a received archive cannot be deleted, while that has not passed.
     pub(crate) fn immutable_until(&self, candidate: &Candidate, now: &Zoned) -> Option<Date> {
-        let until = candidate.arrived.checked_add(self.immutable_for?).unwrap_or(Timestamp::MAX);
-        (until > now.timestamp()).then(|| until.to_zoned(now.time_zone().clone()).date())
+        if !self.received {
+            return None;
+        }
+        let place = (candidate.created_at, candidate.id);
+        let index =
+            self.archives.binary_search_by_key(&place, |archive| (archive.created_at, archive.id));
+        let until = self.desired.immutable_until(self.archives[index.ok()?], now.timestamp())?;
+        Some(until.to_zoned(now.time_zone().clone()).date())
     }
 
     /// How long archives stay that fill no slot.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp, Zoned};
 
 use super::group::{Group, Key, policy_at};
-use crate::model::archive::{ArchiveId, Series};
+use crate::model::archive::{ArchiveId, Series, Sha256};
+use crate::model::contact::Contact;
 use crate::model::desired::Desired;
 use crate::model::job::Job;
 use crate::model::name::PlaceName;
@@ -39,7 +40,7 @@ impl Holds {
         let mut holds = Self { by_archive: HashMap::new(), waiting: HashMap::new() };
         for run in &observed.open_runs {
             match &run.work {
-                Work::Send { archive, from, to } => {
+                Work::Send { archive, from, to, .. } => {
                     holds.put(*archive, from, Hold::TransferTo(to.clone()));
                 }
                 // One that only waits to be verified is not in use: the space that an expiry
@@ -59,6 +60,8 @@ impl Holds {
                 | Work::Backup { .. }
                 | Work::Expire { .. }
                 | Work::EmptyTrash { .. }
+                | Work::Fetch { .. }
+                | Work::Prune { .. }
                 | Work::Adopt { .. } => {}
             }
         }
@@ -134,6 +137,11 @@ impl Holds {
             good.iter().map(|archive| (archive.id, 1)).collect();
         let mut wanted: HashSet<ArchiveId> = HashSet::new();
         for place in job.send_to.iter().map(|copy| &copy.to) {
+            if desired.peers.contains_key(place) {
+                let contact = observed.contacts.get(place).map(AsRef::as_ref);
+                wanted.extend(lacking(contact, home, &good, &mut copies));
+                continue;
+            }
             let Some(policy) = policy_at(job, place) else { continue };
             if !desired.locations.contains_key(place) || *place == home.series.location {
                 continue;
@@ -192,4 +200,38 @@ impl Holds {
             self.waiting.insert(home.series.clone(), waiting);
         }
     }
+}
+
+/// The archives at home that a peer lacks and is still to get: those that are newer than all that it
+/// holds, and the newest alone where nothing is known of it. What it keeps is its own business.
+fn lacking(
+    contact: Option<&Contact>,
+    home: &Group<'_>,
+    good: &[Candidate],
+    copies: &mut HashMap<ArchiveId, u32>,
+) -> Vec<ArchiveId> {
+    let streams: HashMap<ArchiveId, Option<Sha256>> =
+        home.archives.iter().map(|archive| (archive.id, archive.stream_sha256)).collect();
+    let held = contact.and_then(|contact| contact.holdings.as_ref());
+    let held: HashSet<ArchiveId> = held
+        .iter()
+        .flat_map(|held| &held.copies)
+        .filter(|copy| copy.is_copy_of(copy.id, streams.get(&copy.id).copied().flatten()))
+        .map(|copy| copy.id)
+        .collect();
+    let mut reached: Option<(Timestamp, ArchiveId)> = None;
+    let mut lacks = Vec::new();
+    for archive in good {
+        if held.contains(&archive.id) {
+            copies.entry(archive.id).and_modify(|count| *count += 1);
+            reached = reached.max(Some((archive.created_at, archive.id)));
+        } else {
+            lacks.push((archive.created_at, archive.id));
+        }
+    }
+    match reached {
+        Some(_) => lacks.retain(|archive| Some(*archive) > reached),
+        None => lacks = lacks.into_iter().max().into_iter().collect(),
+    }
+    lacks.into_iter().map(|(_, id)| id).collect()
 }

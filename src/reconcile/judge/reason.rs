@@ -145,7 +145,7 @@ impl fmt::Display for Reason {
             Reason::Unrecorded => f.write_str("no recorded hash"),
             Reason::Lost => f.write_str("lost"),
             Reason::Immutable { until } => write!(f, "immutable: until {until}"),
-            Reason::Received => f.write_str("received: what a peer sent stays"),
+            Reason::Received => f.write_str("received: nobody said what it is"),
             Reason::Orphaned => f.write_str("orphaned"),
             Reason::Expired(why) => write!(f, "expired: {why}"),
         }

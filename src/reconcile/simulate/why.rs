@@ -1,5 +1,7 @@
 //! What keeps one archive, and when it would leave.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Zoned;
 use jiff::civil::Date;
 
@@ -8,7 +10,7 @@ use crate::model::desired::Desired;
 use crate::model::name::PlaceName;
 use crate::model::observed::Observed;
 use crate::reconcile::expiry::{Holds, Ruling, group};
-use crate::reconcile::judge::{Reason, leaves_on};
+use crate::reconcile::judge::{Candidate, Reason, Verdict, leaves_on};
 
 /// The answer to `larder why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,17 +67,56 @@ pub fn why(
         ruling: group.ruling.clone(),
         keep: verdict.keep,
         reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
-        leaves_on: match &group.ruling {
-            Ruling::Policy(policy) => {
-                let earliest = group.immutable_until(&candidates[index], now);
-                if verdict.reasons.iter().any(|reason| matches!(reason, Reason::Immutable { .. })) {
-                    earliest
-                } else {
-                    leaves_on(policy, group.keep(), &candidates, id, now)
-                        .map(|day| earliest.map_or(day, |earliest| earliest.max(day)))
-                }
-            }
-            Ruling::Ended | Ruling::Received | Ruling::Orphaned(_) => None,
-        },
+        leaves_on: leaves(group, &candidates, index, verdict, now),
     })
+}
+
+/// When each of these copies would leave if every coming run succeeds; nothing for those of which
+/// nothing tells, and for what is in the trash. The catalogue is gone through once for all of them.
+#[must_use]
+pub fn when_each_leaves(
+    desired: &Desired,
+    observed: &Observed,
+    wanted: &BTreeSet<(ArchiveId, PlaceName)>,
+    now: &Zoned,
+) -> BTreeMap<(ArchiveId, PlaceName), Date> {
+    let groups = group::groups(desired, observed);
+    let holds = Holds::find(desired, observed, &groups, now);
+    let mut days = BTreeMap::new();
+    for group in groups.values() {
+        let location = &group.series.location;
+        let is_wanted = |id: ArchiveId| wanted.contains(&(id, location.clone()));
+        if !group.archives.iter().any(|archive| is_wanted(archive.id)) {
+            continue;
+        }
+        let mut candidates = group.candidates();
+        holds.put_on(&mut candidates, location);
+        let verdicts = group.judge(&candidates, now);
+        for (index, verdict) in verdicts.iter().enumerate() {
+            let id = candidates[index].id;
+            if is_wanted(id)
+                && let Some(day) = leaves(group, &candidates, index, verdict, now)
+            {
+                days.insert((id, location.clone()), day);
+            }
+        }
+    }
+    days
+}
+
+fn leaves(
+    group: &group::Group<'_>,
+    candidates: &[Candidate],
+    index: usize,
+    verdict: &Verdict,
+    now: &Zoned,
+) -> Option<Date> {
+    let Ruling::Policy(policy) = &group.ruling else { return None };
+    let archive = &candidates[index];
+    let earliest = group.immutable_until(archive, now);
+    if verdict.reasons.iter().any(|reason| matches!(reason, Reason::Immutable { .. })) {
+        return earliest;
+    }
+    let day = leaves_on(policy, group.keep(), candidates, archive.id, now)?;
+    Some(earliest.map_or(day, |earliest| earliest.max(day)))
 }

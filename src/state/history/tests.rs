@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::model::archive::ArchiveId;
+use crate::model::job::Via;
 use crate::model::run::{Cause, Work};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -17,7 +18,7 @@ fn run(number: u64) -> Run {
     let location = || "main".parse().unwrap();
     let work = match number % 5 {
         0 => Work::Verify { archive, location: location() },
-        1 => Work::Send { archive, from: location(), to: "usb".parse().unwrap() },
+        1 => Work::Send { archive, from: location(), to: "usb".parse().unwrap(), via: Via::Auto },
         _ => Work::Backup { job: job(number) },
     };
     let status = match number % 11 {

@@ -9,7 +9,7 @@ use super::{Status, Text};
 use crate::model::archive::ArchiveId;
 use crate::model::members::{Found, Listing, Tried};
 use crate::model::name::{ArchiveName, JobName, PlaceName};
-use crate::model::observed::{Attempt, Freeze, JobFacts, SeriesFacts};
+use crate::model::observed::{Attempt, Freeze, JobFacts, JobTable, SeriesFacts};
 use crate::model::retention::{Mode, Policy};
 use crate::state::{ConfigRecord, Tombstone};
 
@@ -35,6 +35,14 @@ pub(in crate::state) struct StoredJobFacts {
     last_success: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_failure: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    table: Option<StoredTable>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredTable {
+    hash: String,
+    since: Timestamp,
 }
 
 impl From<(&JobName, &JobFacts)> for StoredJobFacts {
@@ -50,6 +58,10 @@ impl From<(&JobName, &JobFacts)> for StoredJobFacts {
             }),
             last_success: facts.last_success,
             last_failure: facts.last_failure.clone(),
+            table: facts
+                .table
+                .as_ref()
+                .map(|table| StoredTable { hash: table.hash.clone(), since: table.since }),
         }
     }
 }
@@ -66,6 +78,7 @@ impl From<StoredJobFacts> for JobFacts {
             }),
             last_success: stored.last_success,
             last_failure: stored.last_failure,
+            table: stored.table.map(|table| JobTable { hash: table.hash, since: table.since }),
         }
     }
 }

@@ -9,15 +9,15 @@ use super::drill::StoredDrillFacts;
 use super::facts::{
     StoredConfig, StoredFreeze, StoredJobFacts, StoredSeriesFacts, StoredTombstone,
 };
-use super::{KINDS, Part, PathBuf, RestoreRequest, StoredRun};
+use super::{Part, PathBuf, RestoreRequest, StoredRun};
 use crate::model::archive::{
     Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Series, Sha256,
 };
-use crate::model::job::JobType;
+use crate::model::job::{JobType, Via};
 use crate::model::location::Codec;
 use crate::model::name::{InstanceName, JobName, PlaceName};
 use crate::model::observed::{
-    Attempt, DrillFacts, DrillOutcome, Freeze, JobFacts, LastDrill, SeriesFacts,
+    Attempt, DrillFacts, DrillOutcome, Freeze, JobFacts, JobTable, LastDrill, SeriesFacts,
 };
 use crate::model::retention::{Mode, Policy};
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
@@ -58,14 +58,18 @@ fn request() -> impl Strategy<Value = RestoreRequest> {
         parts,
         any::<bool>(),
         prop::option::of(path()),
+        prop::option::of(
+            prop::sample::select(vec!["tom", "nas"]).prop_map(|name| name.parse().unwrap()),
+        ),
         prop::option::of(any::<u64>().prop_map(RunId)),
     )
-        .prop_map(|(to, paths, only, safety, identity, undo)| RestoreRequest {
+        .prop_map(|(to, paths, only, safety, identity, from, undo)| RestoreRequest {
             to,
             paths,
             only,
             safety,
             identity,
+            from,
             undo,
         })
 }
@@ -77,11 +81,8 @@ fn work() -> impl Strategy<Value = Work> {
         (series(), ids()).prop_map(|(series, archives)| Work::Expire { series, archives }),
         (name(), ids()).prop_map(|(location, archives)| Work::EmptyTrash { location, archives }),
         (archive_id(), name()).prop_map(|(archive, location)| Work::Verify { archive, location }),
-        (archive_id(), name(), name()).prop_map(|(archive, from, to)| Work::Send {
-            archive,
-            from,
-            to
-        }),
+        (archive_id(), name(), name(), prop::sample::select(Via::ALL.to_vec()))
+            .prop_map(|(archive, from, to, via)| Work::Send { archive, from, to, via }),
         (name(), ".{0,20}", name()).prop_map(|(location, file_name, job)| Work::Adopt {
             location,
             file_name,
@@ -95,6 +96,12 @@ fn work() -> impl Strategy<Value = Work> {
             archive,
             location
         }),
+        (archive_id(), name(), name()).prop_map(|(archive, peer, to)| Work::Fetch {
+            archive,
+            peer,
+            to
+        }),
+        (name(), ids()).prop_map(|(peer, archives)| Work::Prune { peer, archives }),
     ]
 }
 
@@ -200,9 +207,12 @@ prop_compose! {
         last_attempt in option::of(
             (0_u32..4, sample::select(RunStatus::ALL.to_vec()), time()).prop_map(
                 |(number, status, finished_at)| Attempt { number, status, finished_at })),
-        last_failure in option::of(".{0,20}")
+        last_failure in option::of(".{0,20}"),
+        table in option::of(
+            ("[0-9a-f]{64}", time()).prop_map(|(hash, since)| JobTable { hash, since }))
     ) -> JobFacts {
-        JobFacts { first_seen, last_due: times.0, last_attempt, last_success: times.1, last_failure }
+        let (last_due, last_success) = times;
+        JobFacts { first_seen, last_due, last_attempt, last_success, last_failure, table }
     }
 }
 
@@ -253,7 +263,7 @@ where
 proptest! {
     #[test]
     fn a_run_comes_back_as_it_was(run in run()) {
-        prop_assert!(KINDS.contains(&run.work.word()));
+        prop_assert!(Work::WORDS.contains(&run.work.word()));
         prop_assert_eq!(through::<Run, _>(&StoredRun::from(&run)), run);
     }
 

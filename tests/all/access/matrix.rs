@@ -14,12 +14,14 @@ enum Peer {
     Told,
     /// What it names must be its own; else it is not there.
     OwnOnly,
+    /// What it names must be its own, or this instance's.
+    Ours,
     /// It is not there, whatever it names.
     Nothing,
     /// No peer can have the scope.
     Never,
 }
-use Peer::{Never, Nothing, OwnOnly, Told};
+use Peer::{Never, Nothing, Ours, OwnOnly, Told};
 
 /// A row for every route: whoever adds one says here who may ask.
 const TABLE: &[(&str, &str, &str, Peer)] = &[
@@ -31,6 +33,16 @@ const TABLE: &[(&str, &str, &str, Peer)] = &[
     ("GET", "/api/v1/network", "status", Told),
     ("GET", "/api/v1/peers", "status", Told),
     ("GET", "/api/v1/peers/{name}", "status", OwnOnly),
+    ("POST", "/api/v1/peers/{name}/check", "run", Nothing),
+    ("POST", "/api/v1/peers/{name}/jobs/{job}/run", "run", Nothing),
+    ("POST", "/api/v1/peers/{name}/archives/{archive}/verify", "run", Nothing),
+    ("POST", "/api/v1/peers/{name}/archives/{archive}/restore", "restore", Nothing),
+    ("POST", "/api/v1/peers", "admin", Never),
+    ("DELETE", "/api/v1/peers/{name}", "admin", Never),
+    ("GET", "/api/v1/invitations", "admin", Never),
+    ("POST", "/api/v1/invitations", "admin", Never),
+    ("DELETE", "/api/v1/invitations/{name}", "admin", Never),
+    ("POST", "/api/v1/pairing", OPEN, Told),
     ("POST", "/api/v1/notify/test", "admin", Never),
     ("POST", "/api/v1/config/check", "admin", Never),
     ("GET", "/api/v1/health", "status", Told),
@@ -44,7 +56,7 @@ const TABLE: &[(&str, &str, &str, Peer)] = &[
     ("GET", "/api/v1/jobs", "status", Told),
     ("GET", "/api/v1/jobs/{id}", "status", Told),
     ("GET", "/api/v1/jobs/{id}/runs", "status", Told),
-    ("POST", "/api/v1/jobs/{id}/run", "run", Nothing),
+    ("POST", "/api/v1/jobs/{id}/run", "run", Ours),
     ("POST", "/api/v1/jobs/{id}/drill", "run", Nothing),
     ("GET", "/api/v1/runs", "status", Told),
     ("GET", "/api/v1/runs/{id}", "status", OwnOnly),
@@ -59,10 +71,12 @@ const TABLE: &[(&str, &str, &str, Peer)] = &[
     ("GET", "/api/v1/archives/{name}/info", "list", OwnOnly),
     ("GET", "/api/v1/archives/{name}/why", "list", OwnOnly),
     ("GET", "/api/v1/archives/{name}/download", "fetch", OwnOnly),
-    ("POST", "/api/v1/archives/{name}/restore", "restore", OwnOnly),
-    ("POST", "/api/v1/archives/{name}/restore/plan", "restore", OwnOnly),
-    ("GET", "/api/v1/archives/{name}/restore/status", "restore", OwnOnly),
-    ("POST", "/api/v1/archives/{name}/verify", "run", OwnOnly),
+    ("POST", "/api/v1/archives/{name}/restore", "restore", Ours),
+    ("POST", "/api/v1/archives/{name}/restore/plan", "restore", Ours),
+    ("GET", "/api/v1/archives/{name}/restore/status", "restore", Ours),
+    ("POST", "/api/v1/archives/{name}/verify", "run", Ours),
+    ("GET", "/api/v1/archives/{name}/description", "fetch", OwnOnly),
+    ("POST", "/api/v1/archives/{name}/held", "fetch", OwnOnly),
     ("POST", "/api/v1/archives/{name}/transfer", "run", OwnOnly),
     ("POST", "/api/v1/archives/{name}/pin", "admin", Never),
     ("POST", "/api/v1/archives/{name}/unpin", "admin", Never),
@@ -72,6 +86,7 @@ const TABLE: &[(&str, &str, &str, Peer)] = &[
     ("POST", "/api/v1/archives/upload/{id}/chunk/{n}", "send", OwnOnly),
     ("POST", "/api/v1/archives/upload/{id}/finish", "send", OwnOnly),
     ("DELETE", "/api/v1/archives/upload/{id}", "send", OwnOnly),
+    ("POST", "/api/v1/archives/upload/{id}/landing", "admin", Never),
 ];
 
 /// In the place of a scope: everybody may ask.
@@ -80,7 +95,7 @@ const OPEN: &str = "";
 /// What a token may do; only peers send.
 const SCOPES: [&str; 7] = ["status", "list", "fetch", "run", "delete", "restore", "admin"];
 /// All that a peer may be let do.
-static MOST: [&str; 5] = ["status", "list", "fetch", "send", "delete"];
+static MOST: [&str; 7] = ["status", "list", "fetch", "send", "run", "delete", "restore"];
 /// What a peer may do when nobody says.
 static USUAL: [&str; 4] = ["status", "list", "send", "fetch"];
 
@@ -168,7 +183,7 @@ impl Asker {
             Is::Token(own) if own == scope || own == "admin" => Expected::LetIn,
             Is::Token(_) => Expected::Status(403),
             Is::Peer(own) if peer == Never || !own.contains(&scope) => Expected::Status(403),
-            Is::Peer(_) if peer == Told => Expected::LetIn,
+            Is::Peer(_) if matches!(peer, Told | Ours) => Expected::LetIn,
             Is::Peer(_) => Expected::Status(404),
         }
     }
@@ -273,7 +288,9 @@ fn filled(path: &str, things: &Things) -> String {
     } else {
         &things.upload
     };
-    let name = if path.contains("/archives/") { &things.archive } else { things.peer };
+    let is_archive = path.contains("/archives/") && !path.contains("/peers/");
+    let name = if is_archive { &things.archive } else { things.peer };
+    let path = path.replace("{archive}", &things.archive).replace("{job}", things.job);
     path.replace("{id}", id).replace("{name}", name).replace("{n}", "0")
 }
 

@@ -162,6 +162,7 @@ fn fresh(now: Timestamp) -> JobFacts {
         last_attempt: None,
         last_success: None,
         last_failure: None,
+        table: None,
     }
 }
 

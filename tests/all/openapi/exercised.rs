@@ -40,9 +40,13 @@ const TABLE: &[(&str, &str, Option<&str>, u16)] = &[
     ("GET", "/api/v1/locations", None, 200),
     ("GET", "/api/v1/archives?foreign=true", None, 200),
     ("GET", "/api/v1/archives?limit=1", None, 200),
+    ("GET", "/api/v1/archives?search=WEB&leaves=true", None, 200),
+    ("GET", "/api/v1/archives?leaves=true&limit=201", None, 400),
     ("GET", "/api/v1/archives/web@latest/info", None, 200),
     ("GET", "/api/v1/archives/web@latest/why", None, 200),
     ("GET", "/api/v1/archives/web@latest/download", None, 200),
+    ("GET", "/api/v1/archives/web@latest/description", None, 200),
+    ("POST", "/api/v1/archives/web@latest/held", Some(HELD), 409),
     ("POST", "/api/v1/archives/web@latest/verify", None, 202),
     ("POST", "/api/v1/archives/web@latest/transfer", Some(r#"{"peer":"usb"}"#), 202),
     ("WAIT", "/api/v1/runs/{run}", None, 200),
@@ -75,6 +79,27 @@ const TABLE: &[(&str, &str, Option<&str>, u16)] = &[
     ("GET", "/api/v1/peers", None, 200),
     ("GET", "/api/v1/peers/tom", None, 200),
     ("GET", "/api/v1/peers/tam", None, 404),
+    ("POST", "/api/v1/peers/tom/check", None, 200),
+    ("POST", "/api/v1/peers/tam/check", None, 404),
+    ("POST", "/api/v1/peers/tam/jobs/web/run", None, 404),
+    ("POST", "/api/v1/peers/tam/archives/web@latest/verify", None, 404),
+    ("POST", "/api/v1/peers/tam/archives/web@latest/restore", None, 404),
+    ("GET", "/api/v1/peers?host=tom.example.org", None, 200),
+    (
+        "POST",
+        "/api/v1/peers",
+        Some(r#"{"name":"nas","kind":"backup-channel","config":{"hostname":"nas"}}"#),
+        201,
+    ),
+    ("POST", "/api/v1/peers", Some(r#"{"name":"nas","kind":"backup-chanel"}"#), 400),
+    ("DELETE", "/api/v1/peers/nas", None, 204),
+    ("DELETE", "/api/v1/peers/nas", None, 404),
+    ("POST", "/api/v1/invitations", Some(r#"{"name":"ann","location":"received"}"#), 201),
+    ("POST", "/api/v1/invitations", Some(r#"{"name":"tom"}"#), 409),
+    ("GET", "/api/v1/invitations", None, 200),
+    ("POST", "/api/v1/pairing", Some(r#"{"secret":"00","instance":"ann"}"#), 401),
+    ("DELETE", "/api/v1/invitations/ann", None, 204),
+    ("DELETE", "/api/v1/invitations/ann", None, 404),
     ("GET", "/api/v1/network", None, 200),
     ("GET", "/api/v1/events", None, 200),
     ("GET", "/api/v1/metrics", None, 200),
@@ -86,6 +111,7 @@ const TABLE: &[(&str, &str, Option<&str>, u16)] = &[
     ("POST", "/api/v1/archives/upload/start?peer=tom", Some(UPLOAD), 200),
     ("GET", "/api/v1/archives/upload/{upload}", None, 200),
     ("POST", "/api/v1/archives/upload/{upload}/finish", None, 409),
+    ("POST", "/api/v1/archives/upload/{upload}/landing", None, 200),
     ("POST", "/api/v1/archives/upload/{upload}/chunk/0", Some("too short"), 422),
     ("POST", "/api/v1/archives/upload/{upload}/chunk/1", Some("0123456789"), 404),
     ("POST", "/api/v1/archives/upload/{upload}/chunk/0", Some("0123456789"), 200),
@@ -96,12 +122,23 @@ const TABLE: &[(&str, &str, Option<&str>, u16)] = &[
     ("DELETE", "/api/v1/archives/upload/{upload}", None, 404),
 ];
 
+/// What only a peer tells.
+const HELD: &str =
+    r#"{"sha256":"84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882"}"#;
 /// An archive of ten bytes, and another one.
 const UPLOAD: &str = r#"{"filename":"tom_web_1.tar","total_size":10,"checksum":"84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882"}"#;
 const ANOTHER: &str = r#"{"filename":"tom_web_2.tar","total_size":10,"checksum":"84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882"}"#;
 
 /// Operations of which no good answer is seen here: what they need does not come about by itself.
-const REFUSED_ONLY: &[&str] = &["POST /api/v1/runs/{id}/cancel", "POST /api/v1/plan/approve"];
+const REFUSED_ONLY: &[&str] = &[
+    "POST /api/v1/runs/{id}/cancel",
+    "POST /api/v1/plan/approve",
+    "POST /api/v1/peers/{name}/jobs/{job}/run",
+    "POST /api/v1/peers/{name}/archives/{archive}/verify",
+    "POST /api/v1/peers/{name}/archives/{archive}/restore",
+    "POST /api/v1/archives/{name}/held",
+    "POST /api/v1/pairing",
+];
 
 /// Waits until a run is over.
 async fn over(router: &Router, document: &Conformance, path: &str) {
@@ -124,7 +161,7 @@ pub(super) async fn engine(dir: &Path) -> Handle {
     }
     std::fs::write(
         dir.join("etc/larder.toml"),
-        "[instance]\nname = \"jerry\"\ntimezone = \"Europe/Paris\"\nstate_dir = \"../state\"\n\
+        "[instance]\nname = \"jerry\"\nurl = \"https://jerry.example.org\"\npage_edits_peers = true\ntimezone = \"Europe/Paris\"\nstate_dir = \"../state\"\n\
          publish_dir = \"../public\"\ncontrol_socket = \"../control.sock\"\n\
          [recovery]\nconfiguration = false\n\
          [defaults]\nschedule = \"0 2 * * *\"\nretention = { mode = \"count\", value = 7 }\n\

@@ -244,10 +244,10 @@ fn deletions_of_a_received_series_add_up_over_seven_days() {
     ");
 }
 
-#[test]
-fn nothing_of_a_peers_name_space_ever_expires_and_the_plan_has_nothing_to_say_of_it() {
+/// Sixty archives in the name space of `tom`, one a day, with what they are said to be.
+fn sixty_days(immutable_days: i64, job: &str) -> Scene {
     let mut scene = Scene::on("2026-01-01");
-    scene.peer_tom("mode=count,value=2", 30);
+    scene.peer_tom("mode=count,value=2", immutable_days);
     let space: larder::model::name::PlaceName = "usb/tom".parse().unwrap();
     let above = scene.observed.locations[&"usb".parse().unwrap()].clone();
     scene.observed.locations.insert(space.clone(), above);
@@ -258,24 +258,39 @@ fn nothing_of_a_peers_name_space_ever_expires_and_the_plan_has_nothing_to_say_of
     for _ in 0..60 {
         let now = scene.now.timestamp();
         let day = now.to_zoned(super::scene::paris()).date();
-        let archive = scene.archive("web", "usb/tom", day);
+        let archive = scene.archive(job, "usb/tom", day);
         archive.origin = "tom".parse().unwrap();
         archive.how = How::Received { from: "tom".parse().unwrap() };
         archive.received_at = Some(now);
-        assert_eq!(scene.settle(), 0);
+        scene.settle();
         scene.now = scene.now.tomorrow().unwrap();
     }
+    scene
+}
+
+fn words(scene: &Scene) -> Vec<String> {
+    let plan = larder::reconcile::plan(&scene.desired, &scene.observed, &scene.now);
+    plan.passes[0].verdicts.iter().map(larder::reconcile::judge::Verdict::words).collect()
+}
+
+#[test]
+fn what_a_peer_sends_into_its_name_space_is_ruled_by_our_policy_once_it_is_not_immutable() {
+    let scene = sixty_days(30, "web");
+    // The last 30 days, and the one whose time is over since this morning's one came.
+    assert_eq!(scene.observed.archives.len(), 30);
+    let words = words(&scene);
+    assert!(words[1].starts_with("immutable: until"), "{}", words[1]);
+    assert_eq!(words[28..], ["count 2 of 2", "count 1 of 2, newest"]);
+    assert_eq!(sixty_days(0, "web").observed.archives.len(), 2);
+}
+
+#[test]
+fn what_a_peer_sends_without_a_word_about_it_never_expires() {
+    let scene = sixty_days(30, "uploads");
     assert_eq!(scene.observed.archives.len(), 60);
     let plan = larder::reconcile::plan(&scene.desired, &scene.observed, &scene.now);
-    assert!(
-        plan.blocked.is_empty() && plan.notes.is_empty(),
-        "{:?} {:?}",
-        plan.blocked,
-        plan.notes
-    );
-    let reasons: Vec<String> =
-        plan.passes[0].verdicts.iter().map(larder::reconcile::judge::Verdict::words).collect();
-    assert!(plan.passes[0].verdicts.iter().all(|verdict| verdict.keep));
-    assert_eq!(reasons[0], "received: what a peer sent stays");
-    assert!(reasons[59].starts_with("immutable: until"), "{}", reasons[59]);
+    assert!(plan.blocked.is_empty() && plan.notes.is_empty());
+    let words = words(&scene);
+    assert_eq!(words[0], "received: nobody said what it is");
+    assert!(words[59].starts_with("immutable: until"), "{}", words[59]);
 }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use larder::model::archive::{Condition, How, Outcome};
-use larder::model::job::{Ended, JobSource};
+use larder::model::job::{Ended, JobSource, Via};
 use larder::model::members::{Found, Listing, asked};
 use larder::model::observed::{Freeze, LocationState};
 use larder::model::run::{RunId, RunStatus, Work};
@@ -148,7 +148,7 @@ fn a_series_rests_while_an_expiry_of_it_is_open_or_failed_lately() {
 fn an_archive_on_its_way_or_being_read_stays_and_leaves_when_that_is_over() {
     let mut scene = five_of_three();
     let (from, to) = ("main".parse().unwrap(), "usb".parse().unwrap());
-    scene.open(Work::Send { archive: id(1), from, to }, RunStatus::Queued);
+    scene.open(Work::Send { archive: id(1), from, to, via: Via::Auto }, RunStatus::Queued);
     let verify = Work::Verify { archive: id(2), location: "main".parse().unwrap() };
     scene.open(verify, RunStatus::Running);
     insta::assert_snapshot!(check(&scene), @r"

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, ToSpan};
 use larder::model::archive::{ArchiveId, Condition, How, Outcome, Sha256};
+use larder::model::job::Via;
 use larder::model::name::PlaceName;
 use larder::model::run::{RunStatus, Work};
 use larder::reconcile::expiry::PassOutcome;
@@ -96,7 +97,7 @@ fn live(scene: &mut Scene, day: Day) {
         Day::Send(index) if count > 0 => {
             let archive = &scene.observed.archives[index.index(count)];
             let (archive, from) = (archive.id, archive.location.clone());
-            scene.open(Work::Send { archive, from, to: usb }, RunStatus::Queued);
+            scene.open(Work::Send { archive, from, to: usb, via: Via::Auto }, RunStatus::Queued);
         }
         Day::Idle => scene.now = &scene.now + 40.days(),
         Day::Policy(index) => {

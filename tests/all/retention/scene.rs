@@ -66,6 +66,7 @@ impl Scene {
             publish_dir: PathBuf::new(),
             control_socket: PathBuf::new(),
             page_edits_peers: false,
+            page: None,
         };
         let desired = Desired {
             instance,
@@ -167,11 +168,11 @@ impl Scene {
             retention: policy(policy_text),
             scopes: Vec::new(),
             immutable_for: SignedDuration::from_hours(immutable_days * 24),
+            read_only: false,
             max_open_uploads: 4,
             trust_restore: false,
         };
-        let kind =
-            PeerKind::Instance { url: String::new(), token: None, ssh: None, ca: None, pin: None };
+        let kind = PeerKind::Instance { url: None, token: None, ssh: None, ca: None, pin: None };
         let peer = Peer {
             name: name.clone(),
             kind,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use axum::http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 #[path = "../../../src/api/tests/conformance.rs"]
@@ -29,6 +30,20 @@ static FILES: LazyLock<BTreeMap<&str, jsonschema::Validator>> = LazyLock::new(||
 #[track_caller]
 pub(crate) fn is_foreseen(exchange: &Exchange<'_>) {
     DOCUMENT.check(exchange).unwrap_or_else(|why| panic!("{why}"));
+}
+
+/// The same for an answer as it came over the wire, without chunks; returns its body.
+#[track_caller]
+pub(crate) fn text_is_foreseen<'a>(method: &str, path: &str, answer: &'a str) -> &'a str {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap().parse().unwrap();
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        headers.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+    }
+    is_foreseen(&Exchange { method, path, status, headers: &headers, body: body.as_bytes() });
+    body
 }
 
 /// The resource whose JSON a command prints with `--format json`.

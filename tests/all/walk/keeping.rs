@@ -8,7 +8,7 @@ const JOB: &str = "[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\
 
 /// An instance with `count` archives of the job `notes`, one a day, made elsewhere and found here:
 /// the first is real, the others are copies of it with an id and a date of their own.
-fn with_old_archives(count: usize) -> Instance {
+pub(crate) fn with_old_archives(count: usize) -> Instance {
     let instance = Instance::new(JOB);
     instance.source("notes/a.txt", b"alpha");
     instance.ok(&["apply"]);

@@ -275,3 +275,31 @@ location = "usb""#), @r#"
     hint: give one of them a `label` of its own
     "#);
 }
+
+#[test]
+fn the_page_lets_users_in_over_a_socket_only_and_says_who() {
+    let with = |listen: &str, page: &str| {
+        told(&format!("[instance]\nname = \"jerry\"\nlisten = [{listen}]\npage = {page}\n"))
+    };
+    let socket = "\"unix:/run/larder/web.sock\"";
+    assert_eq!(with(socket, r#"{ user_header = "YNH_USER", users = ["alice"] }"#), "");
+    assert_eq!(with(socket, r#"{ user_header = "X-Remote-User", users = ["*"] }"#), "");
+    for (listen, page, words) in [
+        (
+            "\"127.0.0.1:8470\"",
+            r#"{ user_header = "YNH_USER", users = ["a"] }"#,
+            "`listen` has none",
+        ),
+        ("", r#"{ user_header = "YNH_USER", users = ["a"] }"#, "`listen` has none"),
+        (socket, r#"{ user_header = "YNH_USER" }"#, "`users`"),
+        (socket, r#"{ users = ["a"] }"#, "`user_header`"),
+        (socket, r#"{ user_header = "YNH_USER", users = [] }"#, "nobody is let in"),
+        (socket, r#"{ user_header = "YNH_USER", users = ["*", "a"] }"#, "stands alone"),
+        (socket, r#"{ user_header = "YNH_USER", users = [""] }"#, "the text is empty"),
+        (socket, r#"{ user_header = "a b", users = ["a"] }"#, "not the name of a header"),
+        (socket, r#"{ user_header = "Cookie", users = ["a"] }"#, "browsers set themselves"),
+    ] {
+        let told = with(listen, page);
+        assert!(told.contains(words) && told.contains("it.toml:"), "{page}: {told}");
+    }
+}

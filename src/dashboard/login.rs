@@ -1,0 +1,98 @@
+//! In with a token, and out.
+
+use std::time::Instant;
+
+use axum::extract::{Extension, Form, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::entry::{administrator, cookie, no_cookie, safe_page, to};
+use super::forms::{Order, is_from_here, url};
+use super::words::Words;
+use super::{Site, frame};
+use crate::api::access::{Refusal, Remote};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Next {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Typed {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    next: String,
+}
+
+pub(super) async fn form(headers: HeaderMap, Query(next): Query<Next>) -> Response {
+    let words = Words::of(&headers);
+    frame::outside(words, words.log_in, fields(words, &next.next, None)).into_response()
+}
+
+fn fields(words: &Words, next: &str, why: Option<&str>) -> Markup {
+    html! {
+        div.login {
+            @if let Some(why) = why { div.box.bad role="alert" { p { (why) } } }
+            form method="post" action="login" {
+                input type="hidden" name="next" value=(safe_page(next).unwrap_or("overview"));
+                label.field { span { (words.token) }
+                    input type="password" name="token" required autocomplete="current-password"
+                        spellcheck="false" autocapitalize="none";
+                }
+                button.main { (words.log_in) }
+            }
+            p.faint { (words.token_hint) " " code { "larder token new NAME --scope admin" } }
+        }
+    }
+}
+
+pub(super) async fn enter(
+    State(site): State<Site>,
+    remote: Option<Extension<Remote>>,
+    headers: HeaderMap,
+    Form(typed): Form<Typed>,
+) -> Response {
+    let words = Words::of(&headers);
+    let refused = |status: StatusCode, why: &str| {
+        let form = fields(words, &typed.next, Some(why));
+        (status, frame::outside(words, words.log_in, form)).into_response()
+    };
+    // Somebody else's page must not log anybody in as somebody else.
+    if !is_from_here(&headers, url(&site).as_deref()) {
+        return refused(StatusCode::FORBIDDEN, words.not_from_here);
+    }
+    let remote = remote.and_then(|Extension(remote)| remote.0);
+    match site.gate.admit(&site.handle, remote, &typed.token).await {
+        Ok((pass, caller)) => {
+            if administrator(caller).is_none() {
+                return refused(StatusCode::FORBIDDEN, words.not_admin);
+            }
+            let Ok(number) = site.sessions.begin(pass, Instant::now()) else {
+                return refused(StatusCode::INTERNAL_SERVER_ERROR, words.not_done);
+            };
+            let mut response = to(safe_page(&typed.next).unwrap_or("overview"));
+            response.headers_mut().insert(header::SET_COOKIE, cookie(&number));
+            response
+        }
+        Err(Refusal::Unknown) => refused(StatusCode::FORBIDDEN, words.unknown_token),
+        Err(Refusal::TooMany(wait)) => {
+            let mut response = refused(StatusCode::TOO_MANY_REQUESTS, words.too_many);
+            let seconds = HeaderValue::from(wait.as_secs().saturating_add(1));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+            response
+        }
+    }
+}
+
+pub(super) async fn leave(State(site): State<Site>, order: Order) -> Response {
+    if let Some(session) = &order.visitor.session {
+        site.sessions.end(session);
+    }
+    let mut response = to("login");
+    no_cookie(&mut response);
+    response
+}

@@ -1,0 +1,183 @@
+//! Which archives are taken from peers: those that `fetch_from` names, and whole copies of what is
+//! damaged or lost here.
+//!
+//! What a peer offers minus what rests in its name space is the work, by the same rule as sending:
+//! nothing older than the newest that is here, and of a job of which nothing is here, the newest
+//! alone. So what our policy expired is never fetched again.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::archive::{Archive, Condition};
+use crate::model::contact::{Contact, Presence, RemoteCopy};
+use crate::model::name::{InstanceName, JobName, PlaceName};
+use crate::model::peer::Peer;
+use crate::model::run::{Cause, Work};
+use crate::reconcile::judge::FUTURE_TOLERANCE;
+use crate::reconcile::situation::{Situation, is_kept};
+use crate::reconcile::{Action, Note, Part, Weight};
+
+pub(super) fn part(situation: &Situation) -> Part {
+    let mut part = Part::default();
+    repairs(situation, &mut part);
+    for peer in situation.desired.peers.values().filter(|peer| !peer.fetch_from.is_empty()) {
+        fetches(situation, peer, &mut part);
+    }
+    part
+}
+
+fn fetches(situation: &Situation, peer: &Peer, part: &mut Part) {
+    let (Some(contact), Some(space)) = (
+        situation.observed.contacts.get(&peer.name),
+        situation
+            .desired
+            .locations
+            .keys()
+            .find(|name| situation.desired.name_space(&peer.name).as_ref() == Some(name)),
+    ) else {
+        return;
+    };
+    let missing = missing(situation, peer, contact, space);
+    if missing.is_empty() {
+        return;
+    }
+    if contact.presence != Presence::Online || !is_usable(situation, space) {
+        let count = missing.len();
+        let archives =
+            if count == 1 { "1 archive waits" } else { &format!("{count} archives wait") };
+        let text = format!("{archives} to be fetched from peer `{}`", peer.name);
+        part.notes.push(Note { weight: Weight::Remark, job: None, text });
+        return;
+    }
+    for copy in missing {
+        if situation.rests(copy.id, space) {
+            continue;
+        }
+        part.actions.push(Action {
+            work: Work::Fetch { archive: copy.id, peer: peer.name.clone(), to: space.clone() },
+            cause: Cause::Reconcile,
+            reasons: vec![format!(
+                "{} of `{}` is offered by `{}` and not here yet, at {}",
+                copy.name,
+                copy.job,
+                peer.name,
+                peer.place.line()
+            )],
+            needs: copy.file_size,
+            frees: 0,
+        });
+    }
+}
+
+/// What of the jobs that are wanted is offered and not here, oldest first.
+fn missing<'a>(
+    situation: &Situation,
+    peer: &Peer,
+    contact: &'a Contact,
+    space: &PlaceName,
+) -> Vec<&'a RemoteCopy> {
+    let latest = situation.moment.saturating_add(FUTURE_TOLERANCE).unwrap_or(Timestamp::MAX);
+    let is_wanted = |job: &JobName| {
+        let names = peer.fetch_from.iter().map(AsRef::<str>::as_ref);
+        names.into_iter().any(|name| name == job.as_str() || name == job.declared())
+    };
+    let mut offered: BTreeMap<(&InstanceName, &JobName), Vec<&RemoteCopy>> = BTreeMap::new();
+    for copy in &contact.offered {
+        if copy.is_good && copy.created_at <= latest && is_wanted(&copy.job) {
+            offered.entry((&copy.origin, &copy.job)).or_default().push(copy);
+        }
+    }
+    let mut missing = Vec::new();
+    for ((origin, job), mut copies) in offered {
+        copies.sort_by_key(|copy| (copy.created_at, copy.id));
+        let here = || {
+            let all = situation.observed.archives.iter();
+            all.filter(|one| one.location == *space && is_kept(one))
+                .filter(|one| one.origin == *origin && one.job == *job)
+        };
+        match here().map(|one| one.created_at).max() {
+            Some(newest) => copies
+                .retain(|copy| copy.created_at >= newest && !here().any(|one| one.id == copy.id)),
+            None => drop(copies.drain(..copies.len() - 1)),
+        }
+        missing.extend(copies);
+    }
+    missing.sort_by_key(|copy| (copy.created_at, copy.id));
+    missing
+}
+
+/// Whether a name space can be written to; one that nobody used yet is made where it belongs.
+fn is_usable(situation: &Situation, space: &PlaceName) -> bool {
+    situation.is_available(space)
+        || (!situation.observed.locations.contains_key(space)
+            && space.above().is_some_and(|above| situation.is_available(&above)))
+}
+
+/// What is damaged or lost here, and whole at a peer that answers.
+fn repairs(situation: &Situation, part: &mut Part) {
+    let observed = situation.observed;
+    if observed.contacts.is_empty() {
+        return;
+    }
+    for archive in &observed.archives {
+        let is_broken = matches!(archive.condition, Condition::Corrupt | Condition::Lost);
+        if !is_broken
+            || !situation.is_available(&archive.location)
+            || situation.rests(archive.id, &archive.location)
+            || situation.leaves(archive)
+        {
+            continue;
+        }
+        // What is gone and rests elsewhere on this host comes from there, where it is wanted.
+        let rests_here = |other: &&Archive| {
+            other.id == archive.id && other.condition == Condition::Present && other.is_good()
+        };
+        if archive.condition == Condition::Lost && observed.archives.iter().any(|o| rests_here(&o))
+        {
+            continue;
+        }
+        let Some(peer) = who_has(situation, archive) else { continue };
+        let what =
+            if archive.condition == Condition::Lost { "is gone from" } else { "is damaged at" };
+        part.actions.push(Action {
+            work: Work::Fetch {
+                archive: archive.id,
+                peer: peer.clone(),
+                to: archive.location.clone(),
+            },
+            cause: Cause::Reconcile,
+            reasons: vec![format!(
+                "{} {what} `{}`, and `{peer}` has a good copy",
+                archive.name, archive.location
+            )],
+            needs: archive.file_size,
+            frees: 0,
+        });
+    }
+}
+
+/// A peer that can be asked for a whole copy of an archive: the same id, and the same plain stream
+/// or file.
+fn who_has<'a>(situation: &Situation<'a>, archive: &Archive) -> Option<&'a PlaceName> {
+    let is_same = |copy: &RemoteCopy| {
+        copy.id == archive.id
+            && copy.is_good
+            && ((copy.stream_sha256.is_some() && copy.stream_sha256 == archive.stream_sha256)
+                || (copy.file_sha256.is_some() && copy.file_sha256 == archive.file_sha256))
+    };
+    let mut contacts = situation.observed.contacts.iter();
+    contacts
+        .find(|(peer, contact)| {
+            let held = contact.holdings.iter().flat_map(|held| &held.copies);
+            contact.presence == Presence::Online
+                && situation.desired.peers.get(*peer).is_some_and(is_instance)
+                && held.chain(&contact.offered).any(is_same)
+        })
+        .map(|(peer, _)| peer)
+}
+
+fn is_instance(peer: &Peer) -> bool {
+    use crate::model::peer::PeerKind;
+    matches!(&peer.kind, PeerKind::Instance { url: Some(_), .. })
+}
