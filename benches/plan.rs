@@ -13,7 +13,7 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan, Zoned};
 use larder::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Sha256};
-use larder::model::desired::{Desired, Instance, Place};
+use larder::model::desired::{Defaults, Desired, Instance, Place};
 use larder::model::job::{CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, Via};
 use larder::model::location::{Codec, Location};
 use larder::model::name::{JobName, PlaceName};
@@ -180,6 +180,8 @@ fn empty(now: &Zoned) -> Desired {
             page_edits_peers: false,
             page: None,
         },
+        defaults: Defaults::default(),
+        policies: BTreeMap::new(),
         recovery_recipients: Vec::new(),
         keeps_configuration: false,
         jobs: BTreeMap::new(),

@@ -40,9 +40,9 @@ pub mod watch;
 pub use certificate::{CertificateError, fingerprint, read_certificate};
 pub use commit::commit_of;
 pub use diagnostic::{Diagnostic, Severity, render, to_json};
-pub use judge::{Judged, PlaceError, judge, judge_alone, place_in};
+pub use judge::{Changes, Judged, PlaceError, judge, judge_alone, judge_instead, place_in};
 pub use last_good::{LastGood, LastGoodError, Stale};
-pub use live::check_live;
+pub use live::{KindHere, check_live, peer_kinds};
 pub use paths::{InstancePaths, USUAL_DIR, instance_paths};
 pub use read::{ConfigError, read_dir};
 
@@ -59,6 +59,8 @@ pub struct Files {
     /// Files that are there and could not be read, or must not be: what they said last stays.
     /// `dir/` stands for all below a directory, the empty text for everything.
     pub unread: BTreeSet<String>,
+    /// The file whose objects stand in for those of the same name in all others.
+    pub instead: Option<String>,
 }
 
 impl Files {
@@ -67,6 +69,13 @@ impl Files {
     pub fn with(mut self, rel: &str, text: impl Into<String>) -> Self {
         self.unread.remove(rel);
         self.files.insert(rel.to_owned(), text.into());
+        self
+    }
+
+    /// The same without a file.
+    #[must_use]
+    pub fn without(mut self, rel: &str) -> Self {
+        self.files.remove(rel);
         self
     }
 
@@ -131,6 +140,11 @@ pub fn parse_with_last_good(files: &Files, last_good: &LastGood, dir: &Path) -> 
     }
     for (file, text) in &files.files {
         objects.extend(objects_of(file, text, &mut findings, &mut torn));
+    }
+    if let Some(file) = &files.instead {
+        let own: BTreeSet<_> =
+            objects.iter().filter(|o| o.file == *file).map(|o| o.id.clone()).collect();
+        objects.retain(|object| object.file == *file || !own.contains(&object.id));
     }
     let torn_files: Vec<String> = torn.keys().cloned().collect();
     let terms = Terms { dir: &dir, torn: &torn_files };

@@ -27,11 +27,31 @@ const PUBLISH_AT_LEAST: Duration = Duration::from_mins(5);
 /// How long events are gathered before the generated JSON is written.
 const GATHER: Duration = Duration::from_millis(500);
 
-/// Runs until SIGTERM or SIGINT.
+/// Why a daemon ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Somebody wants none to run.
+    Stopped,
+    /// Somebody wants the program that is installed now to run instead.
+    MadeWay,
+}
+
+impl Ending {
+    /// The exit code. The service manager starts a daemon again that made way.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Ending::Stopped => 0,
+            Ending::MadeWay => 10,
+        }
+    }
+}
+
+/// Runs until SIGTERM or SIGINT; after SIGUSR1, until what runs then is done.
 ///
 /// # Errors
 /// See [`StartError`] and [`ListenError`]; a control socket that cannot be opened.
-pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
+pub async fn run(config_dir: PathBuf) -> anyhow::Result<Ending> {
     let handle =
         Engine::start(Options { config_dir, autonomy: Autonomy::Daemon, only: Vec::new() }).await?;
     // Before anybody is told that the daemon is ready: from then on signals come, and one without
@@ -69,7 +89,7 @@ pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
         "larder is ready"
     );
 
-    wait_for_end(&handle, signals).await;
+    let ending = wait_for_end(&handle, signals).await;
     notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping");
     // The network ends first, beside what runs: an upload may still bring its chunk home.
@@ -79,7 +99,7 @@ pub async fn run(config_dir: PathBuf) -> anyhow::Result<()> {
     // Each ends with the stop; one that does not must not keep the daemon.
     let all = async { tokio::join!(serve, publisher, watchdog) };
     let _ = tokio::time::timeout(LAST_MOMENT, all).await;
-    Ok(())
+    Ok(ending)
 }
 
 /// Listens wherever the configuration says, or nowhere: who starts a daemon is told at once.
@@ -105,6 +125,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    make_way: Signal,
 }
 
 impl Signals {
@@ -113,29 +134,49 @@ impl Signals {
             terminate: signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?,
             interrupt: signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?,
             hangup: signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?,
+            make_way: signal(SignalKind::user_defined1()).context("cannot wait for SIGUSR1")?,
         })
     }
 }
 
-/// SIGHUP reloads, SIGTERM and SIGINT end.
-async fn wait_for_end(handle: &Handle, mut signals: Signals) {
+/// SIGHUP reloads, SIGTERM and SIGINT end, SIGUSR1 ends as soon as no work is lost by it.
+async fn wait_for_end(handle: &Handle, mut signals: Signals) -> Ending {
+    let mut makes_way = false;
     loop {
         // Signals that arrive between two waits are kept by their streams.
         tokio::select! {
-            _ = signals.terminate.recv() => return,
-            _ = signals.interrupt.recv() => return,
+            _ = signals.terminate.recv() => return Ending::Stopped,
+            _ = signals.interrupt.recv() => return Ending::Stopped,
+            _ = signals.make_way.recv() => {
+                makes_way = true;
+                tell_making_way(handle);
+            }
+            // One that is dropped is asked again.
+            () = handle.finish(), if makes_way => return Ending::MadeWay,
             _ = signals.hangup.recv() => {
                 tell_reloading();
                 tokio::select! {
                     // One that is dropped goes on in the loop, and ends with it.
                     _ = handle.reloaded() => notify(&[sd_notify::NotifyState::Ready]),
                     // As above.
-                    _ = signals.terminate.recv() => return,
-                    _ = signals.interrupt.recv() => return,
+                    _ = signals.terminate.recv() => return Ending::Stopped,
+                    _ = signals.interrupt.recv() => return Ending::Stopped,
                 }
             }
         }
     }
+}
+
+/// Tells what is still waited for.
+fn tell_making_way(handle: &Handle) {
+    let Some(run) = handle.finishes() else { return };
+    let status = format!("Ends after run {}, for the program that is installed now", run.id.0);
+    notify(&[sd_notify::NotifyState::Status(&status)]);
+    tracing::info!(
+        run = run.id.0,
+        work = run.work.word(),
+        "another program is to take over: nothing new begins, and this run comes to its end"
+    );
 }
 
 /// Tells systemd that a reload begins; it waits for the `Ready` that follows.

@@ -32,10 +32,18 @@ mod login;
 mod overview;
 mod jobs;
 mod job;
+mod job_form;
 mod calendar;
+mod plots;
+mod location;
 mod archives;
 mod archive;
+mod contents;
+mod restoring;
 mod runs;
+mod peers;
+mod network;
+mod ages;
 mod plan;
 mod configuration;
 mod act;
@@ -91,12 +99,21 @@ fn pages() -> Router<Site> {
         .route("/ui/overview", get(overview::page))
         .route("/ui/jobs", get(jobs::page))
         .route("/ui/job", get(job::page))
+        .route("/ui/new-job", get(job_form::page).post(job_form::judge))
+        .route("/ui/location", get(location::page))
         .route("/ui/archives", get(archives::page))
         .route("/ui/archive", get(archive::page))
+        .route("/ui/contents", get(contents::page))
+        .route("/ui/restore", get(restoring::begin).post(restoring::go_on))
         .route("/ui/download", get(archive::download))
         .route("/ui/runs", get(runs::page))
         .route("/ui/run", get(runs::one))
         .route("/ui/log", get(runs::log))
+        .route("/ui/peers", get(peers::page))
+        .route("/ui/add-peer", get(peers::add::page).post(peers::add::add))
+        .route("/ui/remove-peer", get(peers::remove::page))
+        .route("/ui/invite", get(peers::invite::page).post(peers::invite::invite))
+        .route("/ui/network", get(network::page))
         .route("/ui/plan", get(plan::page))
         .route("/ui/configuration", get(configuration::page).post(configuration::check))
         .route("/ui/act", post(act::act))

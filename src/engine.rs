@@ -5,8 +5,9 @@
 //! made anew after every pass; what is asked for goes to the loop as a request, so that nothing
 //! here is changed by two at once.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use jiff::{Timestamp, Zoned};
@@ -19,12 +20,14 @@ use crate::model::desired::Desired;
 use crate::model::name::{JobName, ObjectName, PlaceName};
 use crate::model::observed::Observed;
 use crate::model::run::{Run, RunId, RunStatus};
+use crate::model::space::SpaceHistory;
 use crate::progress::Snapshot;
-use crate::reconcile::Plan;
+use crate::reconcile::forecast::Forecast;
+use crate::reconcile::{self, Plan};
 use crate::status::JobVerdict;
 
 pub use self::contacts::hand::RemoteOrder;
-pub use self::handle::Handle;
+pub use self::handle::{Handle, OpenWith};
 pub(crate) use self::members::ask_the_host as list_members;
 pub use self::receive::{
     Announced, ChunkHead, ChunkReceived, InTheWay, Landing, ReceiveError, Standing,
@@ -33,6 +36,7 @@ pub use self::tally::{BOUNDS, Durations, Tally};
 
 mod core;
 mod handle;
+mod finish;
 mod requests;
 mod start;
 mod recovery;
@@ -43,6 +47,7 @@ mod look;
 mod observe;
 mod clock;
 mod stock;
+mod space;
 mod answer;
 mod catalogue;
 mod executor;
@@ -144,12 +149,31 @@ pub struct View {
     pub plan: Arc<Plan>,
     /// How well each job is protected.
     pub verdicts: Arc<Vec<JobVerdict>>,
+    /// How much room there was at locations.
+    pub space: Arc<SpaceHistory>,
+    /// What is foreseen of each location, once somebody asked.
+    pub foreseen: Foreseen,
     /// What of this host no job covers, in one line, where the daemon has looked.
     pub uncovered: Option<String>,
     /// How telling people goes, one for each target of the configuration.
     pub notices: Arc<Vec<NoticeTarget>>,
     /// Where the API is served: as it is, not as it was at that moment.
     pub listening: Arc<ArcSwap<Listening>>,
+}
+
+/// What is foreseen of the locations of a view, once somebody asked; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Foreseen(Arc<OnceLock<BTreeMap<PlaceName, Forecast>>>);
+
+impl View {
+    /// What is foreseen of each location. It is found out when somebody asks for the first time,
+    /// which takes a moment where there are thousands of archives.
+    #[must_use]
+    pub fn forecasts(&self) -> &BTreeMap<PlaceName, Forecast> {
+        self.foreseen.0.get_or_init(|| {
+            reconcile::forecast::forecast(&self.desired, &self.observed, &self.space, &self.at)
+        })
+    }
 }
 
 /// Where the API is served over the network.

@@ -41,7 +41,7 @@
 //! - An archive is absent or complete, never between: the name of the tar is the commit point.
 //! - Nothing is deleted because something is absent: a configuration, a mount, a listing.
 //! - A deletion is planned with its reason, recorded, put into the trash, and only then unlinked.
-//! - A restore proves the archive by its hash before the first write, sets aside what it overwrites,
+//! - A restore proves the archive by its hash before anything of it appears, sets aside what it overwrites,
 //!   and takes users, units and commands from this host's configuration only.
 //! - Files, tar, hashing, the store and child processes are plain blocking code, entered at one
 //!   place (the executor's `spawn_blocking`); one [`stop::Stop`] serves both sides.

@@ -29,6 +29,7 @@ pub mod sidecar;
 
 mod foreign;
 mod marker;
+pub use marker::is_marked;
 mod names;
 mod publish;
 mod receive;

@@ -26,3 +26,4 @@ pub mod restore;
 pub mod run;
 pub mod contact;
 pub mod observed;
+pub mod space;

@@ -1,8 +1,10 @@
 //! Peers from this side: how another instance, or a host that holds copies, is reached and asked.
 //!
-//! [`https`] speaks the API of another instance, [`upload`] sends it a file whatever breaks off. **Invariants:** what a peer says is bounded in size
-//! and depth before it is read, never trusted with a name or a path, and fields that are not known
-//! are ignored; no redirect is followed and no proxy used, so that a token reaches its peer alone.
+//! [`https`] speaks the API of another instance, [`upload`] sends it a file whatever breaks off, and
+//! [`attempts`] says how long is waited for one that is away. **Invariants:** what a peer says is
+//! bounded in size and depth before it is read, never trusted with a name or a path, and fields that
+//! are not known are ignored; no redirect is followed and no proxy used, so that a token reaches its
+//! peer alone.
 //!
 //! [`ssh`] reaches hosts that keep archives without a larder, and hands over large ones.
 
@@ -11,6 +13,7 @@ use crate::model::name::PlaceName;
 use crate::secret::SecretError;
 use crate::stop::Stopped;
 
+pub mod attempts;
 pub mod https;
 pub mod ssh;
 pub mod upload;

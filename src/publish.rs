@@ -137,7 +137,9 @@ fn contents(
     show("jobs", list(jobs)?)?;
     show("archives", list(archives)?)?;
     let peers = || view.desired.peers.values();
-    show("peers", list(peers().map(|peer| dto::Peer::new(view, peer).published()))?)?;
+    let shares = dto::Shares::of(view);
+    let shown = |peer| dto::Peer::new(view, peer, &shares).published();
+    show("peers", list(peers().map(shown))?)?;
     let newest = |job: &str| {
         let of_job = |run: &&dto::Run| run.kind == "backup" && run.job_id.as_deref() == Some(job);
         runs.iter().find(of_job).cloned()

@@ -30,6 +30,7 @@ pub mod watch;
 pub mod judge;
 pub mod expiry;
 pub mod simulate;
+pub mod forecast;
 mod days;
 pub(crate) mod show;
 
@@ -131,7 +132,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: &Zoned) -> Plan {
     let mut sum = Part::default();
     // What frees space comes before what needs it.
     let passes = expiry::expiry(desired, observed, now);
-    sum.add(retention(observed, &passes, now));
+    sum.add(retention(desired, observed, &passes, now));
     for action in &sum.actions {
         situation.note_leaving(&action.work);
     }
@@ -177,13 +178,13 @@ impl Plan {
 }
 
 /// What retention wants deleted, and what it holds back.
-fn retention(observed: &Observed, passes: &[SeriesPass], now: &Zoned) -> Part {
+fn retention(desired: &Desired, observed: &Observed, passes: &[SeriesPass], now: &Zoned) -> Part {
     let mut part = Part::default();
     for pass in passes {
         let remark = |text| Note {
             weight: Weight::Remark,
             job: Some(pass.series.job.clone()),
-            text: format!("{}: {text}", pass.series),
+            text: format!("{}: {text}", desired.shown_series(&pass.series)),
         };
         if let Some(reason) = pass.orphaned() {
             let count = pass.verdicts.len();

@@ -40,6 +40,18 @@ pub enum RecoverError {
     /// There are no archives.
     #[error("`{}` holds no archive that larder described", .0.display())]
     Nothing(PathBuf),
+    /// There are archives in a folder that is not known to be whole.
+    #[error(
+        "`{}` holds {count} that larder described, and no `.larder-location`: it is not known to be a whole location",
+        dir.display(),
+        count = archives(*count)
+    )]
+    Unmarked {
+        /// The folder.
+        dir: PathBuf,
+        /// How many.
+        count: usize,
+    },
     /// A file of the configuration cannot be written or read.
     #[error("could not {what} `{}`", path.display())]
     Io {
@@ -77,11 +89,19 @@ impl RecoverError {
                 "a `.larder.json` lies beside each archive; plain tar files are restored as their RESTORE.txt says"
                     .to_owned()
             }
+            RecoverError::Unmarked { dir, .. } => format!(
+                "a copy without hidden files? copy that file as well; where it is lost, mark the folder: echo '{{\"id\":\"found-again\"}}' > {}/.larder-location",
+                dir.display()
+            ),
             RecoverError::Io { .. } => "be root, and look at the disk".to_owned(),
             RecoverError::Archive { hint, .. } => hint.clone(),
             RecoverError::Stopped(_) => "run it again".to_owned(),
         }
     }
+}
+
+fn archives(count: usize) -> String {
+    if count == 1 { "1 archive".to_owned() } else { format!("{count} archives") }
 }
 
 fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> RecoverError + 'a {

@@ -6,7 +6,7 @@
 //! An [`Order`] says what is wanted; [`prepare`] looks at the archive and at this host and decides;
 //! [`carry_out`] does exactly that and writes down what it did, so that it can be undone.
 //!
-//! **Invariants:** the archive is proved by its hash before the first write; nothing is written
+//! **Invariants:** the archive is proved by its hash before anything appears; nothing is written
 //! outside the target, whatever the archive says; what is overwritten is set aside first; commands,
 //! users and units come from this host's configuration, never from an archive.
 
@@ -35,6 +35,7 @@ pub use meaning::{access_of, content_of, job_of};
 pub use order::{
     Access, Content, Line, Order, Original, Restore, Secret, Service, Steps, Task, Undo, User,
 };
+pub use original::read_identity;
 pub use plan::{
     Account, Action, DatabaseFacts, Facts, FileFacts, OwnerFacts, Plan, Refusal, Step, UnitFacts,
     UnitFile, Yunohost, plan,

@@ -30,6 +30,7 @@ mod history;
 mod logs;
 mod uploads;
 mod contacts;
+mod space;
 
 pub use history::{HistoryKeep, RunFilter};
 pub use logs::LOG_CAP;

@@ -24,6 +24,7 @@ mod reason;
 mod goals;
 mod proof;
 mod nagios;
+pub mod days;
 
 pub use nagios::{Check, check};
 pub use reason::{Heard, Reason};

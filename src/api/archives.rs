@@ -1,9 +1,11 @@
 //! `/archives`: the catalogue, whatever the location.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::{Path, Query, RawQuery, State};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -14,10 +16,14 @@ use super::resolve::{Need, Question, resolve};
 use super::{App, Page, dto, keep, next_page, page_size};
 use crate::engine::{ArchiveKey, View};
 use crate::model::archive::{Archive, ArchiveId};
+use crate::model::desired::Desired;
 use crate::model::name::InstanceName;
+use crate::model::peer::Peer;
 
 pub(super) mod change;
+pub(super) mod contents;
 pub(super) mod download;
+mod elsewhere;
 pub(super) mod offered;
 
 /// How many archives a page has when nobody says.
@@ -32,8 +38,12 @@ pub(super) struct ListQuery {
     job: Option<String>,
     /// At this location only.
     location: Option<String>,
-    /// Of this instance only.
+    /// Of this instance only: by its own name, or by that of the peer that it is known as here.
     origin: Option<String>,
+    /// Of this peer only: what it stored here, and what bears its name.
+    peer: Option<String>,
+    /// Only those of which this peer holds a good copy, as far as is known.
+    held_by: Option<String>,
     /// Only those whose name has this in it, in any case.
     search: Option<String>,
     /// In this condition only.
@@ -104,16 +114,11 @@ pub(super) fn find_from<'a>(
     let question = Question { text, location, need: Need::AnyCopy, own: &own };
     let found = resolve(question, &archives).map(key);
     let found = found.map_err(|error| {
-        let contact = view.observed.contacts.get(&peer.name);
-        let mut there = contact.iter().flat_map(|one| one.offered.iter());
-        let is_there = there.any(|copy| copy.name == text || copy.id.to_string() == text);
         let problem = Problem::from(error);
-        if is_there {
-            return problem.hint(format!(
-                "it rests at `{from}` alone: name its job in `fetch_from` of `[peer.{from}]`, and it is fetched"
-            ));
+        match elsewhere::hint(view, peer, text) {
+            Some(hint) if problem.status == StatusCode::NOT_FOUND.as_u16() => problem.hint(hint),
+            Some(_) | None => problem,
         }
-        problem
     })?;
     let same = view.observed.archives.iter().find(|one| key(one) == found);
     same.ok_or_else(|| Problem::not_found(format!("there is no archive `{text}`")))
@@ -156,6 +161,7 @@ pub(super) async fn list(
     let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|w| w == value);
     let search = query.search.as_deref().map(str::to_lowercase).unwrap_or_default();
     let has = |name: &str| search.is_empty() || name.to_lowercase().contains(&search);
+    let of_peer = OfPeer::new(&view, &query);
     let foreign_only = query.condition.as_deref() == Some("foreign");
     let mut archives: Vec<&Archive> = view
         .observed
@@ -164,8 +170,12 @@ pub(super) async fn list(
         .filter(|archive| {
             is(&query.job, archive.job.as_str())
                 && is(&query.location, archive.location.as_str())
-                && is(&query.origin, archive.origin.as_str())
+                && query
+                    .origin
+                    .as_deref()
+                    .is_none_or(|origin| is_of(&view.desired, archive, origin))
                 && is(&query.condition, dto::condition_word(&archive.condition))
+                && of_peer.fits(&view, archive)
                 && has(archive.name.as_str())
         })
         .collect();
@@ -202,11 +212,47 @@ pub(super) async fn list(
                 && has(&foreign.file_name)
                 && query.job.is_none()
                 && query.origin.is_none()
+                && query.peer.is_none()
+                && query.held_by.is_none()
                 && (query.condition.is_none() || foreign_only)
         });
         items.extend(foreign.map(|f| dto::Entry::Foreign(dto::Foreign::new(&view, f))));
     }
     Ok(Page { items, next })
+}
+
+/// Whether the instance of this name made an archive, as it calls itself or as it is called here.
+fn is_of(desired: &Desired, archive: &Archive, name: &str) -> bool {
+    let peer = || desired.peer_at(&archive.location, &archive.origin);
+    archive.origin.as_str() == name || peer().is_some_and(|peer| peer.name.as_str() == name)
+}
+
+/// What a list is narrowed to that has to do with peers.
+struct OfPeer<'a> {
+    /// Whose archives: nobody's where there is no such peer.
+    whose: Option<Vec<&'a Peer>>,
+    /// What somebody holds.
+    held: Option<BTreeSet<ArchiveId>>,
+}
+
+impl<'a> OfPeer<'a> {
+    fn new(view: &'a View, query: &ListQuery) -> Self {
+        let find = |name: &String| name.parse().ok().and_then(|name| view.desired.peers.get(&name));
+        let held = |name: &String| {
+            let contact = find(name).and_then(|peer| view.observed.contacts.get(&peer.name));
+            let copies = contact.iter().flat_map(|contact| &contact.holdings);
+            let copies = copies.flat_map(|holdings| &holdings.copies);
+            copies.filter(|copy| copy.is_good).map(|copy| copy.id).collect()
+        };
+        let whose = query.peer.as_ref().map(|name| find(name).into_iter().collect());
+        Self { whose, held: query.held_by.as_ref().map(held) }
+    }
+
+    fn fits(&self, view: &View, archive: &Archive) -> bool {
+        let is_of = |peer: &&Peer| view.desired.is_of_peer(archive, peer);
+        self.whose.as_ref().is_none_or(|whose| whose.iter().any(is_of))
+            && self.held.as_ref().is_none_or(|held| held.contains(&archive.id))
+    }
 }
 
 /// The order of the list: newest first; the location settles the order of copies.

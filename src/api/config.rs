@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 use super::dto::words;
 use super::problem::Problem;
 use super::{App, dto};
-use crate::engine::{ConfigReport, View};
+use crate::engine::{ConfigReport, Foreseen, View};
 use crate::model::desired::Desired;
 use crate::model::observed::Observed;
 use crate::{config, reconcile, status};
@@ -66,6 +66,8 @@ pub fn view_of_configuration(dir: &Path, desired: Desired) -> View {
         verdicts: Arc::new(status::judge_with(&desired, &observed, &plan)),
         plan: Arc::new(plan),
         observed: Arc::new(observed),
+        space: Arc::default(),
+        foreseen: Foreseen::default(),
         uncovered: None,
         listening: Arc::default(),
         notices: Arc::default(),
@@ -86,6 +88,11 @@ pub(super) struct CheckQuery {
     /// configuration without.
     #[param(value_type = words::ConfigFile, required = false)]
     r#as: Option<String>,
+    /// Whether its objects stand in for those of the same name, wherever they are written, and
+    /// nothing else is replaced; `as` says in which directory it would be written.
+    #[serde(default)]
+    #[param(required = false)]
+    instead: bool,
 }
 
 #[utoipa::path(
@@ -119,7 +126,12 @@ pub(super) async fn check(
         Some(place) => {
             let place = config::place_in(&dir, &place)
                 .map_err(|error| Problem::bad_request(error.to_string()).hint(error.hint()))?;
-            config::judge(&dir, Some((place, text))).map_err(|error| {
+            let judged = if query.instead {
+                config::judge_instead(&dir, &place, text)
+            } else {
+                config::judge(&dir, config::Changes::of(&place, text))
+            };
+            judged.map_err(|error| {
                 let why = format!("the configuration in `{}` cannot be read", dir.display());
                 Problem::new(StatusCode::CONFLICT, format!("{why}: {error}")).hint(error.hint())
             })

@@ -35,6 +35,7 @@ use super::problem::{PROBLEM_JSON, Problem};
         dto::Overview,
         dto::Reset,
         words::ArchivesCursor,
+        words::HexText,
         words::ConfigFile,
         words::JobNameText,
         words::ListedCondition,

@@ -10,6 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::RefOr;
@@ -17,6 +18,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, 
 use utoipa::{PartialSchema, ToSchema};
 
 mod archive;
+mod contents;
 mod coverage;
 mod event;
 mod health;
@@ -29,31 +31,39 @@ mod peer;
 mod plan;
 mod restore;
 mod run;
+mod space;
 mod upload;
 mod seen;
 pub(super) mod words;
 
+pub use crate::model::peer::shown_host;
 pub(super) use archive::condition_word;
 pub use archive::{Archive, Candidate, Counts, Entry, Foreign, Kept};
+pub(super) use contents::hex;
+pub use contents::{ContentsEntry, from_hex, readable};
 pub use coverage::Covered;
 pub use event::{Overview, Reset};
 pub use health::{Checked, ConfigHealth, Diagnostic, EffectiveConfig, Executor, Health};
 pub(super) use job::verdict_word;
-pub use job::{Job, LastDrill, Retention, Verdict};
+pub use job::{Job, JobDay, LastDrill, Retention, Verdict};
 pub use location::Location;
-pub use network::{Held, Member, MemberJob, MemberRun};
+pub use network::{Held, Member, MemberJob, MemberRun, Urgency, troubled, urgent_first};
 pub use notices::{NoticeTarget, NoticeTest, NoticeTestRequest, Notices};
 pub use pairing::{
-    Invitation, InvitationCode, NewInvitation, NewPeer, PairingOffer, PairingWelcome,
+    Invitation, InvitationCode, NewInvitation, NewPeer, PairingOffer, PairingWelcome, PeerDraft,
+    PeerKindHere, PeerKinds, PeerMistake, PeerRemoval,
 };
-pub use peer::{Holdings, Peer};
-pub use plan::{Action, Blocked, BlockedArchive, Day, Ended, Note, Plan, SeriesName, Unlisted};
+pub use peer::{Holdings, Peer, Shares, Stored};
+pub use plan::{
+    Action, Blocked, BlockedArchive, Day, Ended, Note, Plan, SeriesName, Simulated, Unlisted,
+};
 pub use restore::{RestorePlan, RestoreResult, RestoreStatus, RestoreStep, SetAside};
 pub use run::{Accepted, Progress, Run};
 pub use seen::{
     HealthSummary, JobSummary, LastRun, LocationSummary, RunSummary, SeenHealth, SeenJob,
     SeenLocation, SeenRun, SeenVerdict, VerdictSummary,
 };
+pub use space::{Forecast, Space, SpacePoint};
 pub use upload::{UploadFinished, UploadLanding, UploadStart, UploadState, UploadedChunk};
 
 /// An instant with the offset that its zone had then; RFC 3339 on the wire, to the millisecond.
@@ -78,10 +88,16 @@ impl Moment {
         self.at
     }
 
+    /// What a clock on the wall showed.
+    #[must_use]
+    pub fn civil(&self) -> DateTime {
+        self.offset.to_datetime(self.at)
+    }
+
     /// `2026-05-08 03:00`, for tables.
     #[must_use]
     pub fn short(&self) -> String {
-        self.offset.to_datetime(self.at).strftime("%Y-%m-%d %H:%M").to_string()
+        self.civil().strftime("%Y-%m-%d %H:%M").to_string()
     }
 }
 

@@ -22,6 +22,9 @@ use crate::status::{self, JobVerdict};
 const LIMIT: usize = 1000;
 /// How many of the newest runs are looked through before jobs are asked for one by one.
 const RECENT: usize = 1000;
+/// How many days a calendar has when nobody says, and at most.
+const DAYS: u32 = 365;
+const DAYS_MAX: u32 = 400;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -42,6 +45,14 @@ pub(super) struct AtQuery {
     /// Judged as of this moment.
     #[param(value_type = dto::Moment, required = false)]
     at: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DaysQuery {
+    /// How many days, today included.
+    #[param(minimum = 1, maximum = 400, default = 365)]
+    days: Option<u32>,
 }
 
 /// The verdicts of the moment that is asked for.
@@ -133,6 +144,37 @@ pub(super) async fn runs(
 ) -> Result<Page<dto::SeenRun>, Problem> {
     // History stays readable for jobs that are no longer in the configuration.
     runs::page(&app, &caller, query.of(id), asked.as_deref()).await
+}
+
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}/days",
+    tag = "jobs",
+    operation_id = "jobs_days",
+    summary = "How the last days of a job went, oldest first.",
+    params(("id" = String, Path, description = "Its name"), DaysQuery),
+    responses(
+        (status = 200, description = "The days", body = Vec<dto::JobDay>),
+        (status = 404, description = "Nothing of that name", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn days(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<DaysQuery>,
+) -> Result<Json<Vec<dto::JobDay>>, Problem> {
+    let job = orderable(&app, &caller, &id)?;
+    if find(&app.view(), job.declared()).is_err() {
+        return Err(unknown(&app.view_for(&caller), &id));
+    }
+    let count = query.days.unwrap_or(DAYS);
+    if !(1..=DAYS_MAX).contains(&count) {
+        return Err(Problem::bad_request(format!("a calendar of {count} days is none"))
+            .hint(format!("`days` is 1 to {DAYS_MAX}")));
+    }
+    let days = app.handle()?.days(&job, count).await?;
+    Ok(Json(days.iter().map(dto::JobDay::from).collect()))
 }
 
 #[utoipa::path(

@@ -109,7 +109,7 @@ fn everything(
     protection::jobs(&mut text, view, last_runs);
     protection::archives(&mut text, view);
     protection::drills(&mut text, view);
-    locations::locations(&mut text, view, |_| true);
+    locations::locations(&mut text, view, Some(view.forecasts()), |_| true);
     locations::peers(&mut text, view);
     text.finish()
 }
@@ -118,7 +118,7 @@ fn everything(
 fn of_name_space(format: Format, view: &View, own: Option<&PlaceName>) -> String {
     let mut text = Exposition::new(format);
     instance::about(&mut text, view);
-    locations::locations(&mut text, view, |location| Some(location) == own);
+    locations::locations(&mut text, view, None, |location| Some(location) == own);
     text.finish()
 }
 

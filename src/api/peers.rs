@@ -9,9 +9,11 @@ use super::access::Caller;
 use super::problem::Problem;
 use super::resolve::nearest;
 use super::{App, Page, dto};
+use crate::config;
 use crate::engine::View;
 use crate::model::peer::Peer;
 
+mod draft;
 pub(super) mod edit;
 
 /// Which peers are listed.
@@ -49,7 +51,8 @@ pub(super) async fn list(
     let is_meant = |peer: &&Peer| meant.is_none_or(|meant| meant.is_some_and(|one| one == *peer));
     let peers = view.desired.peers.values().filter(is_meant);
     let peers = peers.filter(|peer| may_see(&caller, peer));
-    Page { items: peers.map(|peer| shown(&view, &caller, peer)).collect(), next: None }
+    let shares = dto::Shares::of(&view);
+    Page { items: peers.map(|peer| shown(&view, &caller, peer, &shares)).collect(), next: None }
 }
 
 #[utoipa::path(
@@ -69,7 +72,7 @@ pub(super) async fn show(
     Path(name): Path<String>,
 ) -> Result<Json<dto::Peer>, Problem> {
     let view = app.view();
-    find(&view, &caller, &name).map(|peer| Json(shown(&view, &caller, peer)))
+    one(&view, &caller, &name)
 }
 
 #[utoipa::path(
@@ -96,8 +99,34 @@ pub(super) async fn check(
         return Err(unknown(&app.view(), &caller, &name));
     }
     app.handle()?.check_peer(&place).await?;
-    let view = app.view();
-    find(&view, &caller, &name).map(|peer| Json(shown(&view, &caller, peer)))
+    one(&app.view(), &caller, &name)
+}
+
+/// Which kinds of peer this host can have, as it is.
+#[utoipa::path(
+    get,
+    path = "/peer-kinds",
+    tag = "peers",
+    operation_id = "peer_kinds",
+    summary = "Which kinds of peer this host can have, and why it cannot have the others.",
+    responses(
+        (status = 200, description = "Every kind", body = dto::PeerKinds),
+    )
+)]
+pub(super) async fn kinds(State(app): State<App>) -> Result<Json<dto::PeerKinds>, Problem> {
+    let desired = app.desired();
+    let edits = desired.instance.page_edits_peers;
+    let kinds = edit::blocking(move || config::peer_kinds(&desired)).await?;
+    let shown = |here: config::KindHere| {
+        let (why, hint) = here.lacks.map(|(why, hint)| (why, hint.to_owned())).unzip();
+        dto::PeerKindHere { kind: here.kind.to_owned(), available: why.is_none(), why, hint }
+    };
+    Ok(Json(dto::PeerKinds { edits, kinds: kinds.into_iter().map(shown).collect() }))
+}
+
+fn one(view: &View, caller: &Caller, name: &str) -> Result<Json<dto::Peer>, Problem> {
+    let peer = find(view, caller, name)?;
+    Ok(Json(shown(view, caller, peer, &dto::Shares::of(view))))
 }
 
 /// The peer of a name, as far as the caller sees it.
@@ -117,7 +146,7 @@ pub(super) fn unknown(view: &View, caller: &Caller, name: &str) -> Problem {
 }
 
 /// Where this host keeps its secrets is no concern of somebody else.
-fn shown(view: &View, caller: &Caller, peer: &Peer) -> dto::Peer {
-    let dto = dto::Peer::new(view, peer);
+fn shown(view: &View, caller: &Caller, peer: &Peer, shares: &dto::Shares) -> dto::Peer {
+    let dto = dto::Peer::new(view, peer, shares);
     if caller.peer().is_some() { dto.published() } else { dto }
 }

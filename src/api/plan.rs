@@ -59,7 +59,7 @@ pub(super) async fn show(
         };
         if days > 0 {
             let days = reconcile::simulate_days(&view.desired, &view.observed, &at, days);
-            plan.days = days.iter().map(dto::Day::from).collect();
+            plan.days = days.iter().map(|day| dto::Day::new(&view.desired, day)).collect();
         }
         plan
     });
@@ -67,6 +67,55 @@ pub(super) async fn show(
         Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     })?;
     Ok(Json(plan))
+}
+
+/// How many days are simulated at most, and when nobody says.
+const SIMULATED_MAX: u32 = 3660;
+const SIMULATED: u32 = 120;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SimulateQuery {
+    /// The policy: `mode=gfs,daily=7,weekly=4,monthly=3`.
+    policy: String,
+    /// Days of one archive each, up to now; 120 without.
+    #[param(maximum = 3660)]
+    days: Option<u32>,
+}
+
+#[utoipa::path(
+    get,
+    path = "/simulate",
+    tag = "plan",
+    operation_id = "plan_simulate",
+    summary = "What a policy keeps of one archive a day, and why, as `larder simulate` shows it.",
+    params(SimulateQuery),
+    responses(
+        (status = 200, description = "Each day's archive, oldest first", body = Vec<dto::Simulated>),
+    )
+)]
+pub(super) async fn simulate(
+    State(app): State<App>,
+    Query(query): Query<SimulateQuery>,
+) -> Result<Json<Vec<dto::Simulated>>, Problem> {
+    let policy = reconcile::simulate::parse_policy(&query.policy).map_err(|error| {
+        let problem = Problem::bad_request(error.to_string());
+        match error.hint() {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    })?;
+    let days = query.days.unwrap_or(SIMULATED);
+    if days > SIMULATED_MAX {
+        return Err(Problem::bad_request(format!("{SIMULATED_MAX} days are simulated at most")));
+    }
+    let at = moment(&app.view(), None)?;
+    let lines =
+        tokio::task::spawn_blocking(move || reconcile::simulate::over_days(&policy, days, &at));
+    let lines = lines.await.map_err(|error| {
+        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    })?;
+    Ok(Json(lines.iter().map(dto::Simulated::from).collect()))
 }
 
 #[utoipa::path(
@@ -87,7 +136,8 @@ pub(super) async fn approve(
     Json(approval): Json<Approval>,
 ) -> Result<Json<Vec<dto::SeriesName>>, Problem> {
     let series = app.handle()?.approve(approval.hash.trim()).await?;
-    Ok(Json(series.iter().map(dto::SeriesName::from).collect()))
+    let view = app.view();
+    Ok(Json(series.iter().map(|series| dto::SeriesName::new(&view.desired, series)).collect()))
 }
 
 #[utoipa::path(

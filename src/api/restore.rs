@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::access::Caller;
 use super::archives::{OriginQuery, find, find_from, key};
@@ -17,6 +17,7 @@ use super::resolve::Need;
 use super::{App, accepted, dto, runs};
 use crate::model::archive::Archive;
 use crate::model::restore::{Part, RestoreRequest};
+use crate::model::run::{Run, RunId, Work};
 
 /// What is asked for.
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
@@ -183,14 +184,26 @@ pub(super) async fn start(
     Ok(accepted(app.handle()?.restore(&key(&archive), request).await?))
 }
 
+/// Which restore is meant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StatusQuery {
+    /// Only a copy at this location.
+    location: Option<String>,
+    /// Only archives of this peer.
+    from: Option<String>,
+    /// Not the newest restore of the archive, but the one with this number.
+    run: Option<u64>,
+}
+
 /// The newest restore of an archive, step by step.
 #[utoipa::path(
     get,
     path = "/archives/{name}/restore/status",
     tag = "archives",
     operation_id = "restore_status",
-    summary = "The newest restore of an archive, step by step.",
-    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), OriginQuery),
+    summary = "The newest restore of an archive, or a certain one, step by step.",
+    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), StatusQuery),
     responses(
         (status = 200, description = "How far it is", body = dto::RestoreStatus),
         (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
@@ -200,14 +213,23 @@ pub(super) async fn status(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(query): Query<OriginQuery>,
+    Query(StatusQuery { location, from, run }): Query<StatusQuery>,
 ) -> Result<Json<dto::RestoreStatus>, Problem> {
-    let archive = one(&app, &caller, &name, &query)?;
+    let archive = one(&app, &caller, &name, &OriginQuery { location, from })?;
     let handle = app.handle()?;
-    let last = handle.last_restore(archive.id).await?;
+    let last = match run {
+        Some(run) => {
+            let of = |run: &Run| matches!(&run.work, Work::Restore { archive: id, .. } if *id == archive.id);
+            handle.run(RunId(run)).await.ok().filter(of)
+        }
+        None => handle.last_restore(archive.id).await?,
+    };
     let desired = &app.view().desired;
     let run = last.filter(|run| caller.sees_run(run, desired)).ok_or_else(|| {
-        Problem::not_found(format!("`{}` was never restored by this instance", archive.name))
+        Problem::not_found(match run {
+            Some(run) => format!("run {run} is no restore of `{}`", archive.name),
+            None => format!("`{}` was never restored by this instance", archive.name),
+        })
     })?;
     let record = handle.restore_record(run.id).await?;
     let run = dto::Run::new(&app.view(), &run, handle.progress(run.id));

@@ -98,7 +98,7 @@ pub fn inspect(
 }
 
 /// The most bytes that a file of this length may unpack to.
-fn most_unpacked(length: u64) -> u64 {
+pub(super) fn most_unpacked(length: u64) -> u64 {
     length.saturating_mul(MOST_RATIO).saturating_add(1 << 30)
 }
 
@@ -147,7 +147,7 @@ fn look(
 }
 
 /// A name as it is followed: without `.`, empty components and slashes at its end.
-fn plain(name: &[u8]) -> Vec<u8> {
+pub(super) fn plain(name: &[u8]) -> Vec<u8> {
     let parts = name.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".");
     parts.collect::<Vec<_>>().join(&b'/')
 }

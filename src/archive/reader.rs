@@ -162,6 +162,13 @@ impl Reader {
         Self::over(Input::File(BufReader::with_capacity(128 * 1024, file)))
     }
 
+    /// Reads a file that is a plain tar stream, for whoever skips what its members hold: of a long
+    /// one, little more than its header is read.
+    #[must_use]
+    pub fn skimming(file: File) -> Self {
+        Self::over(Input::File(BufReader::with_capacity(16 * 1024, file)))
+    }
+
     /// Reads any plain tar stream.
     #[must_use]
     pub fn from_stream(stream: impl Read + Send + 'static) -> Self {

@@ -211,11 +211,11 @@ fn remarks(context: &Context, client: &Client, followed: &Followed, plan: &dto::
         ));
     }
     for blocked in &plan.blocked {
-        let dto::SeriesName { origin, job, location } = &blocked.series;
         context.warn(&format!(
-            "held back: {} of {origin}/{job} at {location}: {}; `larder plan` shows them, \
+            "held back: {} of {}: {}; `larder plan` shows them, \
              `larder approve {}` lets them happen",
             count(blocked.archives.len(), "deletion"),
+            blocked.series,
             blocked.reason,
             blocked.hash
         ));

@@ -123,12 +123,24 @@ pub(super) struct VerifyArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  larder archive contents web@latest
+  larder archive contents web@latest                        every member
+  larder archive contents web@latest /                      what is uppermost in it
+  larder archive contents web@latest /opt/app/etc           one directory, as it was on the host
+  larder archive contents web@latest --search nginx.conf    where is that file?
   larder archive contents web@latest --format json
-  larder archive contents web@latest --identity key.txt     an encrypted one")]
+  larder archive contents web@latest --identity key.txt     an encrypted one
+
+A directory is named as it was on the host, or as it is in the archive (data/custom/opt/app/etc). A
+search looks at names, in any case; with a slash, at paths. `larder restore --path` brings one back.")]
 pub(super) struct ContentsArguments {
     #[command(flatten)]
     one: OneArguments,
+    /// Only what lies in this directory
+    #[arg(value_name = "DIR")]
+    directory: Option<String>,
+    /// Only what has this in its name, below DIR or anywhere
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
     /// The age identity that opens an encrypted archive
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::failure::{FAILED, Failure};
 use super::words::count;
 use crate::api::dto;
-use crate::config::{self, Diagnostic, Judged, Severity};
+use crate::config::{self, Changes, ConfigError, Diagnostic, Judged, Severity};
 use crate::model::desired::Desired;
 
 mod members;
@@ -25,6 +25,8 @@ const HOST_LACKS: u8 = 3;
   larder check --live                            also paths, secrets and programs of this host
   larder check --file new.toml --as jobs/web.toml   judge a file before it replaces another
   larder check --file - --as jobs/web.toml          the same from standard input
+  larder check --with new --without old.toml        the files of a directory before they are copied,
+                                                 and one before it is removed
 
 Exit codes: 0 valid, 1 invalid, 3 valid but this host lacks something (--live)")]
 pub(super) struct Arguments {
@@ -37,16 +39,23 @@ pub(super) struct Arguments {
     /// Where it would stand, relative to the configuration directory
     #[arg(long, value_name = "REL", requires = "file")]
     r#as: Option<String>,
+    /// Judge every `*.toml` below this directory as if it stood in the configuration
+    #[arg(long, value_name = "DIR")]
+    with: Option<PathBuf>,
+    /// Judge as if this file were not there, relative to the configuration directory; repeatable
+    #[arg(long, value_name = "REL")]
+    without: Vec<String>,
 }
 
-/// Reads and judges a configuration, with one file replaced where that is asked for.
-fn read(dir: &Path, replaced: Option<(String, String)>) -> anyhow::Result<Judged> {
-    config::judge(dir, replaced).map_err(|error| {
-        let hint = error.hint();
-        let causes: Vec<String> =
-            anyhow::Error::new(error).chain().map(ToString::to_string).collect();
-        Failure::new(causes.join(": ")).hint(hint).into()
-    })
+/// Reads and judges a configuration as it would be with these changes.
+fn read(dir: &Path, changes: Changes) -> anyhow::Result<Judged> {
+    config::judge(dir, changes).map_err(unreadable)
+}
+
+fn unreadable(error: ConfigError) -> anyhow::Error {
+    let hint = error.hint();
+    let causes: Vec<String> = anyhow::Error::new(error).chain().map(ToString::to_string).collect();
+    Failure::new(causes.join(": ")).hint(hint).into()
 }
 
 /// The mistakes as people read them.
@@ -71,12 +80,35 @@ fn render_one(context: &Context, diagnostic: &Diagnostic) -> String {
     format!("{bold}{word}{reset}: {}\n{hint}\n", diagnostic.message)
 }
 
-/// Where `--as` is, if a file would be read there.
-fn place_in(dir: &Path, place: &str) -> anyhow::Result<String> {
+/// Where an option's file is, if one would be read there.
+fn place_in(dir: &Path, option: &str, place: &str) -> anyhow::Result<String> {
     config::place_in(dir, place).map_err(|error| {
-        let text = error.to_string().replacen(&format!("`{place}`"), &format!("`--as {place}`"), 1);
+        let named = format!("`{option} {place}`");
+        let text = error.to_string().replacen(&format!("`{place}`"), &named, 1);
         Failure::new(text).hint(error.hint()).into()
     })
+}
+
+/// What is to be judged otherwise than it stands in the directory, and what is wrong with the files
+/// that say so.
+fn changes(dir: &Path, arguments: &Arguments) -> anyhow::Result<(Changes, Vec<Diagnostic>)> {
+    let (files, found) = match &arguments.with {
+        None => Default::default(),
+        Some(with) => match config::read_dir(with) {
+            Ok(read) => read,
+            // Nothing to put there, as where there is only something to remove.
+            Err(ConfigError::Empty(_)) => Default::default(),
+            Err(error) => return Err(unreadable(error)),
+        },
+    };
+    let mut changes = Changes { texts: files.files, ..Changes::default() };
+    for place in &arguments.without {
+        changes.gone.insert(place_in(dir, "--without", place)?);
+    }
+    if let (Some(file), Some(place)) = (&arguments.file, &arguments.r#as) {
+        changes.texts.insert(place_in(dir, "--as", place)?, read_file(file)?);
+    }
+    Ok((changes, found))
 }
 
 fn read_file(file: &Path) -> anyhow::Result<String> {
@@ -106,14 +138,14 @@ fn with_lines(found: Vec<Diagnostic>, files: &config::Files) -> Vec<Diagnostic> 
 
 /// What would be wrong if this text stood at `place` in the configuration.
 pub(super) fn errors_with(dir: &Path, place: &str, text: &str) -> anyhow::Result<Vec<Diagnostic>> {
-    let mut diagnostics = read(dir, Some((place.to_owned(), text.to_owned())))?.diagnostics;
+    let mut diagnostics = read(dir, Changes::of(place, text))?.diagnostics;
     diagnostics.retain(Diagnostic::is_error);
     Ok(diagnostics)
 }
 
 /// The configuration as it is now, where it has no error.
 pub(super) fn read_desired(dir: &Path) -> anyhow::Result<Desired> {
-    let checked = read(dir, None)?;
+    let checked = read(dir, Changes::default())?;
     checked.desired.ok_or_else(|| {
         let errors = checked.diagnostics.iter();
         let errors = errors.filter(|d| d.severity == Severity::Error).count();
@@ -125,13 +157,11 @@ pub(super) fn read_desired(dir: &Path) -> anyhow::Result<Desired> {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8> {
-    let replaced = match (&arguments.file, &arguments.r#as) {
-        (Some(file), Some(place)) => {
-            Some((place_in(&context.config_dir, place)?, read_file(file)?))
-        }
-        _ => None,
-    };
-    let Judged { desired, files, mut diagnostics } = read(&context.config_dir, replaced)?;
+    let (changes, found) = changes(&context.config_dir, arguments)?;
+    let Judged { desired, files, mut diagnostics } = read(&context.config_dir, changes)?;
+    // What cannot be read of the new files is as bad as what cannot be understood.
+    let desired = desired.filter(|_| !found.iter().any(Diagnostic::is_error));
+    diagnostics.extend(found);
     let live = match &desired {
         Some(desired) if arguments.live => {
             let mut found = config::check_live(desired);

@@ -13,20 +13,21 @@ use crate::engine::StartError;
   larder daemon                                  as larder.service does
   larder daemon --config ~/larder -v             in the foreground, saying why
 
-SIGHUP reads the configuration again; SIGTERM ends within 10 seconds; a second daemon on the same
-state ends at once with exit code 75.")]
+SIGHUP reads the configuration again; SIGTERM ends within 10 seconds; SIGUSR1 begins nothing new and
+ends with exit code 10 when the backup, restore or drill that runs is done, so that a newer program
+can take over; a second daemon on the same state ends at once with exit code 75.")]
 pub(super) struct Arguments {}
 
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8> {
     let Arguments {} = arguments;
-    crate::daemon::run(context.config_dir.clone()).await.map_err(|error| {
+    let ended = crate::daemon::run(context.config_dir.clone()).await.map_err(|error| {
         // The mistakes of a configuration are shown with their lines, and what can be done is said.
         match error.downcast::<StartError>() {
             Ok(error) => start::failure(context, error),
             Err(error) => with_hint(error),
         }
     })?;
-    Ok(0)
+    Ok(ended.exit_code())
 }
 
 /// An address that cannot be listened on has a remedy.

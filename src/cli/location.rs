@@ -83,6 +83,11 @@ fn show(context: &Context, locations: &[dto::Location]) -> anyhow::Result<()> {
             (location.compress != "none", location.compress.as_str()),
         ];
         remarks.extend(facts.iter().filter(|(is, _)| *is).map(|(_, word)| (*word).to_owned()));
+        for held in location.held.iter().filter(|held| !held.own) {
+            remarks.push(format!("{} of {}", held.count, held.maker()));
+        }
+        let forecast = location.forecast.iter().filter(|one| one.is_fed);
+        remarks.extend(forecast.map(|forecast| forecast.text.clone()));
         if location.trashed > 0 {
             remarks.push(format!("{} in the trash", location.trashed));
         }

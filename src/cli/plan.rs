@@ -17,6 +17,7 @@ use crate::engine::Autonomy;
   larder plan --at 2026-05-08T03:00:00+02:00
   larder plan --days 30                  what the next 30 days bring if every run succeeds
   larder plan --exit-code                for scripts
+  larder plan --offline --config . --days 7   in a CI: what the files alone say
 
 Exit codes with --exit-code: 0 nothing to do, 4 deletions wait for approval, 5 something to do")]
 pub(super) struct Arguments {
@@ -29,6 +30,9 @@ pub(super) struct Arguments {
     /// Say with the exit code whether there is something to do
     #[arg(long)]
     exit_code: bool,
+    /// Of the configuration alone, as if there were no archive yet: ask no daemon, open no state
+    #[arg(long)]
+    offline: bool,
 }
 
 #[derive(Debug, Args)]
@@ -52,11 +56,15 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
     let days = arguments.days.map(|days| days.to_string());
     let path = query("/plan", &[("at", arguments.at.as_deref()), ("days", days.as_deref())]);
     let at = arguments.at.as_deref();
-    let plan: dto::Plan = start::with_view(context, at, async |client| {
-        start::warn_of_mistakes(context, client).await?;
-        client.get(&path).await
-    })
-    .await?;
+    let plan: dto::Plan = if arguments.offline {
+        start::still(context)?.get(&path).await?
+    } else {
+        start::with_view(context, at, async |client| {
+            start::warn_of_mistakes(context, client).await?;
+            client.get(&path).await
+        })
+        .await?
+    };
     if context.is_json() {
         context.print_json(&plan)?;
     } else {
@@ -124,8 +132,7 @@ pub(super) async fn approve(context: &Context, arguments: &ApproveArguments) -> 
     }
     let series: Vec<dto::SeriesName> = serde_json::from_value(answer)?;
     for series in &series {
-        let dto::SeriesName { origin, job, location } = series;
-        context.print(&format!("approved: deletions of {origin}/{job} at {location}\n"))?;
+        context.print(&format!("approved: deletions of {series}\n"))?;
     }
     if series.is_empty() {
         context.tell("approved: what retention rested for is over");

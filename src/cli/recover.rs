@@ -15,10 +15,11 @@ use super::failure::{FAILED, Failure, USAGE};
 use super::start;
 use super::words::{clean, clean_lines, count};
 use crate::causes::with_causes;
-use crate::config::Severity;
+use crate::config::{self, Severity};
 use crate::engine::Autonomy;
 use crate::model::desired::Desired;
 use crate::model::name::JobName;
+use crate::model::peer::shown_host;
 use crate::progress::Progress;
 use crate::recover::{self, Configuration, Ended, Found, Item, Origin, RecoverError};
 use crate::restore::Watch;
@@ -125,7 +126,8 @@ async fn bring_back(
     for problem in problems {
         context.warn(&clean(&problem));
     }
-    let found = choose(&found, arguments.instance.as_deref())?.clone();
+    let here = known_here(&context.config_dir);
+    let found = choose(&found, arguments.instance.as_deref(), here.as_ref())?.clone();
     let identity = ask::read_identity(arguments.identity.as_deref())?;
     let config_dir = std::path::absolute(&context.config_dir)?;
     let configuration = blocking(stop, {
@@ -308,12 +310,27 @@ fn told(error: RecoverError) -> anyhow::Error {
     Failure::new(with_causes(&error)).hint(error.hint()).into()
 }
 
-/// The instance that is meant.
-fn choose<'a>(found: &'a [Found], named: Option<&str>) -> anyhow::Result<&'a Found> {
-    let all: Vec<&str> = found.iter().map(|one| one.instance.as_str()).collect();
+/// The configuration that is here already, where it can be read: it knows instances by name.
+fn known_here(dir: &Path) -> Option<Desired> {
+    let (files, _) = config::read_dir(dir).ok()?;
+    config::parse(&files, dir).desired
+}
+
+/// The instance that is meant: by its own name, or by that of the peer that it is known as here.
+fn choose<'a>(
+    found: &'a [Found],
+    named: Option<&str>,
+    here: Option<&Desired>,
+) -> anyhow::Result<&'a Found> {
+    let peer =
+        |one: &Found| here.and_then(|here| Some(here.peer_of_origin(&one.instance)?.name.as_str()));
+    let all: Vec<String> =
+        found.iter().map(|one| shown_host(one.instance.as_str(), peer(one))).collect();
     match (named, found) {
         (Some(named), _) => {
-            found.iter().find(|one| one.instance.as_str() == named).ok_or_else(|| {
+            let is = |one: &&Found| one.instance.as_str() == named;
+            let is_peer = |one: &&Found| peer(one) == Some(named);
+            found.iter().find(is).or_else(|| found.iter().find(is_peer)).ok_or_else(|| {
                 Failure::new(format!("no archive of `{named}` is there"))
                     .hint(format!("there are archives of: {}", all.join(", ")))
                     .into()

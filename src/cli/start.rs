@@ -13,6 +13,7 @@ use super::failure::Failure;
 use crate::api::{self, dto};
 use crate::config;
 use crate::engine::{Autonomy, Engine, Options, StartError};
+use crate::model::desired::Desired;
 use crate::model::name::JobName;
 
 /// How long a daemon may take to say who it is.
@@ -151,8 +152,16 @@ async fn still_or_engine(context: &Context) -> anyhow::Result<Client> {
             }
         }
     }
-    let view = api::view_of_configuration(&context.config_dir, desired);
-    Ok(Client::local(api::still(view), None))
+    Ok(still_of(context, desired))
+}
+
+/// The configuration alone, whatever there is on this host.
+pub(super) fn still(context: &Context) -> anyhow::Result<Client> {
+    Ok(still_of(context, read_desired(&context.config_dir)?))
+}
+
+fn still_of(context: &Context, desired: Desired) -> Client {
+    Client::local(api::still(api::view_of_configuration(&context.config_dir, desired)), None)
 }
 
 /// Says so where a command answers for a configuration that is not what the files say.

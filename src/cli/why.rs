@@ -39,7 +39,7 @@ fn in_words(archive: &dto::Archive) -> String {
         "{} at {} ({}/{}, {})",
         clean(&archive.name),
         archive.location,
-        archive.peer.as_ref().unwrap_or(&archive.origin),
+        archive.maker(),
         archive.job,
         archive.created_at.short()
     )];

@@ -152,6 +152,8 @@ pub(crate) fn build(objects: &[Object], terms: Terms<'_>) -> Built {
         .extend(peer::name_spaces(&peers, &world.places).map(|space| (space.name.clone(), space)));
     let desired = instance.map(|instance| Desired {
         instance,
+        defaults: world.defaults.to_model(),
+        policies: world.policies.clone(),
         recovery_recipients: world.recovery.clone(),
         keeps_configuration,
         jobs,

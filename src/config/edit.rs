@@ -10,19 +10,19 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use super::judge::judge_files;
-use super::keys::Kind;
-use super::tree::{self, Value};
 use super::{ConfigError, Diagnostic, judge, read_dir};
 use crate::durable;
 use crate::model::desired::Desired;
 use crate::model::name::{NameError, PlaceName};
 
 mod pair;
+mod remove;
 mod table;
 
 pub use pair::{Other, Terms, confirm, paired, replaced};
-pub use table::{Fields, fields, render};
+use remove::find;
+pub use remove::{Removal, Removed, look_at_removal, remove_peer};
+pub use table::{Fields, field_at, fields, missing, render};
 
 /// The first line of each file that is written here.
 pub const MARK: &str = "# Written by larder, and removed by `larder peer remove`.";
@@ -145,7 +145,7 @@ pub fn secret_of(name: &PlaceName) -> String {
 /// The directory cannot be read, or the configuration would not be valid.
 pub fn judge_peer(dir: &Path, name: &PlaceName, toml: &str) -> Result<Desired, EditError> {
     let place = place_of(name);
-    let judged = judge(dir, Some((place.clone(), toml.to_owned())))?;
+    let judged = judge(dir, super::Changes::of(&place, toml))?;
     match judged.desired {
         Some(desired) => Ok(desired),
         None => Err(EditError::Invalid { place, diagnostics: errors(judged.diagnostics) }),
@@ -214,123 +214,10 @@ pub fn replace_peer(
 /// There is no such peer, or it stands where somebody else wrote.
 pub fn own_text(dir: &Path, name: &PlaceName) -> Result<String, EditError> {
     let (files, _) = read_dir(dir)?;
-    let found = files.files.iter().find_map(|(file, text)| {
-        let (entries, _) = tree::parse(text);
-        let peers = entries.iter().find(|entry| entry.key == Kind::Peer.word())?;
-        let Value::Table(named) = &peers.node.value else { return None };
-        let line = named.iter().find(|entry| entry.key == name.as_str())?.at.line;
-        let is_alone = entries.len() == 1 && named.len() == 1;
-        let is_ours = text.starts_with(MARK) && *file == place_of(name);
-        Some((file, text, line, is_alone && is_ours))
-    });
-    match found {
+    match find(&files, name) {
         None => Err(EditError::Unknown(name.to_string())),
-        Some((_, text, _, true)) => Ok(text.clone()),
-        Some((file, text, line, false)) => Err(EditError::Foreign {
-            name: name.to_string(),
-            place: format!("{file}:{line}"),
-            lines: lines_of(file, text, name),
-        }),
-    }
-}
-
-/// What was removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
-    /// The table's file.
-    pub file: PathBuf,
-    /// The file of its token, where that was written here.
-    pub secret: Option<PathBuf>,
-}
-
-/// Removes a peer that was written here.
-///
-/// # Errors
-/// There is none, somebody else wrote it, something needs it, or it cannot be removed.
-pub fn remove_peer(dir: &Path, name: &PlaceName) -> Result<Removed, EditError> {
-    let text = own_text(dir, name)?;
-    let place = place_of(name);
-    let (mut files, diagnostics) = read_dir(dir)?;
-    let before = judge_files(files.clone(), diagnostics.clone(), dir);
-    let by = before.desired.as_ref().map(|desired| needed_by(desired, name)).unwrap_or_default();
-    if !by.is_empty() {
-        return Err(EditError::Needed { name: name.to_string(), by });
-    }
-    files.files.remove(&place);
-    let known = errors(before.diagnostics);
-    let after = errors(judge_files(files, diagnostics, dir).diagnostics);
-    // Mistakes that are there already are no reason to keep it.
-    let new: Vec<Diagnostic> = after
-        .into_iter()
-        .filter(|one| !known.iter().any(|old| old.file == one.file && old.message == one.message))
-        .filter(|one| !one.message.starts_with("nothing is configured"))
-        .collect();
-    if !new.is_empty() {
-        let by = new.iter().map(|one| format!("{}:{}: {}", one.file, one.line, one.message));
-        return Err(EditError::Needed { name: name.to_string(), by: by.collect() });
-    }
-    let remove = |path: &Path| match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        result => result.map(|()| true).map_err(|source| EditError::Io {
-            what: "remove",
-            path: path.to_owned(),
-            source,
-        }),
-    };
-    let file = dir.join(&place);
-    remove(&file)?;
-    let hidden = dir.join(secret_of(name));
-    // Only a token that this very table names.
-    let names_it = text.contains(&format!("../{}\"", secret_of(name)));
-    let secret = (names_it && remove(&hidden)?).then_some(hidden);
-    Ok(Removed { file, secret })
-}
-
-/// What sends to a place, with where that is said.
-fn needed_by(desired: &Desired, name: &PlaceName) -> Vec<String> {
-    let jobs = desired.jobs.values().chain(desired.templates.values());
-    jobs.filter(|job| job.send_to.iter().any(|send| send.to == *name))
-        .map(|job| format!("job `{}` sends to it ({})", job.name, job.place))
-        .collect()
-}
-
-/// Which lines of a file are about a peer: those of its tables, as far as their headers say so.
-fn lines_of(file: &str, text: &str, name: &PlaceName) -> String {
-    let is_ours = |header: &str| {
-        let inner = header.trim_start_matches('[').split(']').next().unwrap_or_default();
-        let rest = inner.trim().strip_prefix("peer.").unwrap_or_default().trim();
-        [name.to_string(), format!("\"{name}\"")].iter().any(|own| {
-            rest.strip_prefix(own.as_str())
-                .is_some_and(|more| more.is_empty() || more.starts_with('.'))
-        })
-    };
-    let mut ranges: Vec<(usize, usize)> = Vec::new();
-    let mut inside = false;
-    for (line, number) in text.lines().zip(1_usize..) {
-        if line.trim_start().starts_with('[') && !line.contains('=') {
-            inside = is_ours(line.trim());
-            if inside {
-                ranges.push((number, number));
-            }
-        } else if inside
-            && !line.trim().is_empty()
-            && let Some(last) = ranges.last_mut()
-        {
-            last.1 = number;
-        }
-    }
-    let words: Vec<String> = ranges
-        .iter()
-        .map(
-            |(first, last)| {
-                if first == last { first.to_string() } else { format!("{first}-{last}") }
-            },
-        )
-        .collect();
-    if words.is_empty() {
-        format!("it from `{file}`")
-    } else {
-        format!("{file}:{}", words.join(","))
+        Some(found) if found.is_ours => Ok(found.text),
+        Some(found) => Err(found.foreign(name)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What becomes of a configuration if one of its files said something else: for the command line
 //! and for the API.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
 use super::{ConfigError, Diagnostic, Files, parse, read_dir};
@@ -15,6 +16,28 @@ pub struct Judged {
     pub files: Files,
     /// Every mistake and warning.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What is thought of otherwise than it stands in the directory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Texts of files that are there or are not, by place.
+    pub texts: BTreeMap<String, String>,
+    /// Places of files that are taken as gone, unless they have a text.
+    pub gone: BTreeSet<String>,
+}
+
+impl Changes {
+    /// One file says something else.
+    #[must_use]
+    pub fn of(place: &str, text: impl Into<String>) -> Self {
+        Self { texts: [(place.to_owned(), text.into())].into(), gone: BTreeSet::new() }
+    }
+
+    /// Whether what stands in the directory at this place no longer counts.
+    fn concern(&self, place: &str) -> bool {
+        self.gone.contains(place) || self.texts.contains_key(place)
+    }
 }
 
 /// Why a text cannot stand at a place of the configuration.
@@ -41,22 +64,42 @@ impl PlaceError {
     }
 }
 
-/// Reads and judges a configuration, with one file (place and text) replaced where that is asked
-/// for.
+/// Reads and judges a configuration as it would be with these changes.
 ///
 /// # Errors
 /// The directory cannot be read.
-pub fn judge(dir: &Path, replaced: Option<(String, String)>) -> Result<Judged, ConfigError> {
-    let (files, diagnostics) = match read_dir(dir) {
+pub fn judge(dir: &Path, changes: Changes) -> Result<Judged, ConfigError> {
+    let (mut files, mut diagnostics) = match read_dir(dir) {
         Ok(read) => read,
         // The file that is judged may be the first one.
-        Err(ConfigError::Empty(_)) if replaced.is_some() => Default::default(),
+        Err(ConfigError::Empty(_)) if !changes.texts.is_empty() => Default::default(),
         Err(error) => return Err(error),
     };
-    let files = match replaced {
-        Some((place, text)) => files.with(&place, text),
-        None => files,
+    // What is wrong with a file that goes is not wrong any more.
+    diagnostics.retain(|diagnostic| !changes.concern(&diagnostic.file));
+    files.files.retain(|place, _| !changes.concern(place));
+    files.unread.retain(|place| !changes.concern(place));
+    files.files.extend(changes.texts);
+    Ok(judge_files(files, diagnostics, dir))
+}
+
+/// The same with a text beside all files, in the directory of `place`: its objects stand in for
+/// those of the same name, wherever they are written.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn judge_instead(dir: &Path, place: &str, text: String) -> Result<Judged, ConfigError> {
+    let (files, diagnostics) = match read_dir(dir) {
+        Ok(read) => read,
+        Err(ConfigError::Empty(_)) => Default::default(),
+        Err(error) => return Err(error),
     };
+    let mut place = place.to_owned();
+    while files.files.contains_key(&place) {
+        let name = place.rfind('/').map_or(0, |slash| slash + 1);
+        place.insert_str(name, "new-");
+    }
+    let files = Files { instead: Some(place.clone()), ..files.with(&place, text) };
     Ok(judge_files(files, diagnostics, dir))
 }
 

@@ -317,6 +317,41 @@ impl Host {
     }
 }
 
+/// Whether this host can have peers of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindHere {
+    /// The kind.
+    pub kind: &'static str,
+    /// Why not, and what to do about it.
+    pub lacks: Option<(String, &'static str)>,
+}
+
+/// Which kinds of peer this host can have, as it is: cheap enough to be asked with every page.
+#[must_use]
+pub fn peer_kinds(desired: &Desired) -> Vec<KindHere> {
+    let without_ssh = || {
+        let missing = ["ssh", "rsync"].into_iter().filter(|name| found(name).is_none());
+        let missing: Vec<String> = missing.map(|name| format!("`{name}`")).collect();
+        let are = if missing.len() == 1 { "program is" } else { "programs are" };
+        let why = format!("the {are} not on this host: {}", missing.join(", "));
+        (!missing.is_empty()).then_some((why, "`apt install openssh-client rsync`"))
+    };
+    let without_place = || {
+        let is_shared = |location: &&Location| location.owner.is_none();
+        desired.locations.values().find(is_shared).is_none().then(|| {
+            let why = "no location is configured in which another host's archives could be seen";
+            (why.to_owned(), "write a `[location.NAME]` with its `path`")
+        })
+    };
+    let lacks = |kind: &str| match kind {
+        "backup-channel" => without_place(),
+        "direct-ssh-direct" | "direct-ssh-via-relay" => without_ssh(),
+        _ => None,
+    };
+    let kinds = super::keys::Kind::Peer.table().variants();
+    kinds.iter().map(|kind| KindHere { kind, lacks: lacks(kind) }).collect()
+}
+
 /// The path itself, or the nearest one above it that is there.
 fn nearest(path: &Path) -> Option<PathBuf> {
     path.ancestors().find(|path| path.exists()).map(Path::to_owned)

@@ -11,7 +11,10 @@ use crate::model::peer::Peer;
 
 mod tables;
 
-use tables::{instance, job_table, location_table, notify_table, peer_table, token_table};
+use tables::{
+    defaults_table, instance, job_table, location_table, notify_table, peer_table, policy_table,
+    token_table,
+};
 
 /// A table whose keys stay in their order.
 type Table = Vec<(&'static str, Item)>;
@@ -100,6 +103,13 @@ fn objects(desired: &Desired) -> Vec<Shown<'_>> {
             ("configuration", desired.keeps_configuration.into()),
         ];
         all.push(("recovery", None, None, recovery));
+    }
+    let defaults = defaults_table(&desired.defaults);
+    if !defaults.is_empty() {
+        all.push(("defaults", None, None, defaults));
+    }
+    for (name, policy) in &desired.policies {
+        all.push(("retention", Some(name.clone()), None, policy_table(policy)));
     }
     let written = desired.locations.iter().filter(|(_, location)| location.owner.is_none());
     for (name, location) in written {

@@ -362,3 +362,23 @@ fn diagnostics_as_json_have_the_promised_keys() {
     let first = &to_json(&parsed.diagnostics)[0];
     insta::assert_snapshot!(first, @r#"{"column":6,"file":"a.toml","hint":"write `location = \"main\"` here or into `[defaults]`","line":1,"message":"`location` is missing, and `[defaults]` has none","severity":"error"}"#);
 }
+
+#[test]
+fn what_stands_in_for_an_object_leaves_the_rest_of_its_file_as_it_is() {
+    let jobs = "[job.a]\ntype = \"custom_dir\"\nsource_path = \"/a\"\n[job.b]\ntype = \"custom_dir\"\nsource_path = \"/b\"\n";
+    let other = "[defaults]\nschedule = \"0 2 * * *\"\nretention = { mode = \"count\", value = 1 }\nlocation = \"main\"\n[location.main]\npath = \"/m\"\n";
+    let files = Files::default().with("jobs.toml", jobs).with("other.toml", other);
+    let new = "[job.b]\ntype = \"custom_dir\"\nsource_path = \"/new\"\n";
+    let twice = parse(&files.clone().with("new.toml", new), Path::new("/c"));
+    assert!(twice.desired.is_none(), "one object stands in two files");
+    let files = Files { instead: Some("new.toml".to_owned()), ..files.with("new.toml", new) };
+    let parsed = parse(&files, Path::new("/c"));
+    assert_eq!(parsed.diagnostics, []);
+    let jobs = parsed.desired.unwrap().jobs;
+    let source =
+        |name: &str| match &jobs[&name.parse::<crate::model::name::JobName>().unwrap()].source {
+            JobSource::CustomDir(dir) => dir.source_path.display().to_string(),
+            other => panic!("{other:?}"),
+        };
+    assert_eq!((source("a"), source("b")), ("/a".to_owned(), "/new".to_owned()));
+}

@@ -41,10 +41,23 @@ async fn done(site: &Site, order: &Order) -> Result<String, Problem> {
             post(order, &format!("/runs/{run}/cancel"), None).await?;
             Ok(format!("run?id={run}"))
         }
+        "undo" => {
+            sure(order)?;
+            let run = encoded(order.field("run"));
+            Ok(run_page(&post(order, &format!("/runs/{run}/undo"), None).await?))
+        }
         "verify" => Ok(run_page(&post(order, &archive(order, "/verify"), None).await?)),
         "send" => {
             let body = json!({ "peer": order.field("to") });
             Ok(run_page(&post(order, &archive(order, "/transfer"), Some(body)).await?))
+        }
+        "adopt" => {
+            let body = json!({
+                "location": order.field("location"),
+                "file_name": order.field("file"),
+                "job": order.field("job"),
+            });
+            Ok(run_page(&post(order, "/archives/adopt", Some(body)).await?))
         }
         "pin" | "unpin" | "undelete" => {
             let mut events = site.handle.subscribe();
@@ -69,6 +82,23 @@ async fn done(site: &Site, order: &Order) -> Result<String, Problem> {
             let body = json!({ "hash": order.field("hash") });
             post(order, "/plan/approve", Some(body)).await?;
             Ok("plan".to_owned())
+        }
+        "check-peer" => {
+            let peer = order.field("peer");
+            post(order, &format!("/peers/{}/check", encoded(peer)), None).await?;
+            Ok(format!("{}#peer-{peer}", with_query("peers", &[("checked", peer)])))
+        }
+        "remove-peer" => {
+            sure(order)?;
+            let peer = order.field("peer");
+            let path = format!("/peers/{}", encoded(peer));
+            order.visitor.ask().order(Method::DELETE, &path, None).await?;
+            Ok(with_query("peers", &[("removed", peer)]))
+        }
+        "forget-invitation" => {
+            let path = format!("/invitations/{}", encoded(order.field("peer")));
+            order.visitor.ask().order(Method::DELETE, &path, None).await?;
+            Ok("peers#invitations".to_owned())
         }
         "end-recovery" => {
             sure(order)?;
@@ -103,7 +133,7 @@ fn archive(order: &Order, what: &str) -> String {
     with_query(&path, &[("location", order.field("location"))])
 }
 
-fn run_page(answer: &Value) -> String {
+pub(super) fn run_page(answer: &Value) -> String {
     answer["run_id"].as_u64().map_or_else(|| "runs".to_owned(), |run| format!("run?id={run}"))
 }
 

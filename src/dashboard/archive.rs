@@ -7,13 +7,13 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::archives::states;
+use super::archives::{job_of, states};
 use super::ask::{encoded, with_query};
 use super::calendar;
 use super::entry::Visitor;
 use super::frame::{self, Page, Tab};
 use super::parts::{
-    archive_link, bytes, confirmed, job_link, maybe_time, order, table, tag, time, told, told_lines,
+    archive_link, bytes, confirmed, maybe_time, order, table, tag, time, told, told_lines,
 };
 use super::words::Words;
 use crate::api::dto::{Archive, Location, Peer};
@@ -21,15 +21,19 @@ use crate::api::problem::Problem;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
-    id: String,
+    pub(super) id: String,
     #[serde(default)]
-    location: String,
+    pub(super) location: String,
+    /// The peer whose archive it is, where somebody said so.
+    #[serde(default)]
+    pub(super) from: String,
 }
 
 impl Which {
-    fn path(&self, what: &str) -> String {
+    /// The path of something about it in the API.
+    pub(super) fn path(&self, what: &str) -> String {
         let path = format!("/archives/{}{what}", encoded(&self.id));
-        with_query(&path, &[("location", &self.location)])
+        with_query(&path, &[("location", &self.location), ("from", &self.from)])
     }
 }
 
@@ -99,9 +103,9 @@ fn facts(words: &Words, archive: &Archive) -> Markup {
     html! {
         dl {
             dt { (words.job) }
-            dd { (job_link(&archive.job)) " (" (words.term(&archive.job_type)) ")" }
+            dd { (job_of(archive)) " (" (words.term(&archive.job_type)) ")" }
             dt { (words.origin) }
-            dd { (archive.origin) @if let Some(from) = &archive.from { " ← " (from) } }
+            dd { (archive.maker()) @if let Some(from) = &archive.from { " ← " (from) } }
             dt { (words.location) } dd { (archive.location) " · " code { (archive.file_name) } }
             dt { (words.made) } dd { (time(&archive.created_at)) " · " (words.term(&archive.how)) }
             dt { (words.kept_by) } dd { (calendar::why(words, archive)) }
@@ -148,7 +152,11 @@ fn actions(visitor: &Visitor, archive: &Archive, places: &[String]) -> Markup {
                     (order(visitor, "pin", &this, &html! { button { (words.pin) } }))
                 }
             }
+            @if archive.condition != "lost" && archive.condition != "unavailable" {
+                a.button href=(with_query("contents", &this)) { (words.contents) }
+            }
             @if is_there {
+                a.button href=(with_query("restore", &this)) { (words.restore) "…" }
                 a.button href=(with_query("download", &this)) download { (words.download) }
             }
         }

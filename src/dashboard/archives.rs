@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::ask::with_query;
 use super::entry::Visitor;
 use super::frame::{self, Page, Tab};
-use super::parts::{archive_link, bytes, choice, job_link, more, table, tag, time, told};
+use super::parts::{archive_link, bytes, choice, job_link, more, order, table, tag, time, told};
 use super::words::Words;
 use crate::api::dto::{Archive, Entry, Foreign, Job, Location};
 use crate::api::problem::Problem;
@@ -24,6 +24,8 @@ pub(super) struct Filter {
     job: String,
     location: String,
     origin: String,
+    peer: String,
+    held_by: String,
     condition: String,
     cursor: String,
 }
@@ -43,6 +45,8 @@ async fn content(visitor: &Visitor, filter: &Filter) -> Result<Page, Problem> {
         ("job", &filter.job),
         ("location", &filter.location),
         ("origin", &filter.origin),
+        ("peer", &filter.peer),
+        ("held_by", &filter.held_by),
         ("condition", &filter.condition),
     ];
     let mut query = narrow.to_vec();
@@ -53,7 +57,7 @@ async fn content(visitor: &Visitor, filter: &Filter) -> Result<Page, Problem> {
     let first_page = with_query("archives", &narrow);
     let content = html! {
         (filter_form(words, filter, &jobs, &locations))
-        div #archives data-live { (list(words, &entries)) }
+        div #archives data-live { (list(visitor, &entries, &jobs)) }
         (more(words, &first_page, filter.cursor.is_empty(), next.as_deref()))
     };
     Ok(Page::new(Tab::Archives, words.archives, content))
@@ -74,6 +78,14 @@ fn filter_form(words: &Words, filter: &Filter, jobs: &[Job], locations: &[Locati
             (choice(words, ("job", words.job), &of_jobs, &filter.job))
             (choice(words, ("location", words.location), &places, &filter.location))
             (choice(words, ("condition", words.state), &conditions, &filter.condition))
+            // Where a page of a peer led here.
+            @for (key, label, peer) in [
+                ("peer", words.of_peer, &filter.peer), ("held_by", words.held_by, &filter.held_by),
+            ] {
+                @if !peer.is_empty() {
+                    (choice(words, (key, label), &[(peer.clone(), peer.clone())], peer))
+                }
+            }
             label { span { (words.origin) }
                 input type="text" name="origin" value=(filter.origin) maxlength="64" size="10"; }
             button.main { (words.filter) }
@@ -82,7 +94,9 @@ fn filter_form(words: &Words, filter: &Filter, jobs: &[Job], locations: &[Locati
     }
 }
 
-fn list(words: &Words, entries: &[Entry]) -> Markup {
+/// Archives, newest first.
+pub(super) fn list(visitor: &Visitor, entries: &[Entry], jobs: &[Job]) -> Markup {
+    let words = visitor.words;
     html! {
         @if entries.is_empty() { p.faint { (words.no_archives) } } @else {
             (table(words.archives, &html! {
@@ -98,7 +112,7 @@ fn list(words: &Words, entries: &[Entry]) -> Markup {
                 tbody { @for entry in entries {
                     @match entry {
                         Entry::Archive(archive) => (row(words, archive)),
-                        Entry::Foreign(foreign) => (foreign_row(words, foreign)),
+                        Entry::Foreign(foreign) => (foreign_row(visitor, foreign, jobs)),
                     }
                 } }
             }))
@@ -110,12 +124,22 @@ fn row(words: &Words, archive: &Archive) -> Markup {
     html! { tr {
         th.name scope="row" { (archive_link(&archive.id, &archive.location, &archive.name)) }
         td { (states(words, archive)) }
-        td.name { (job_link(&archive.job)) }
+        td.name { (job_of(archive)) }
         td { (archive.location) }
         td { (time(&archive.created_at)) }
         td.number { (bytes(words, archive.file_size)) }
         td.text.optional { (super::calendar::why(words, archive)) }
     } }
+}
+
+/// The job of an archive; of another instance's, whose it is, and what else is here of that.
+pub(super) fn job_of(archive: &Archive) -> Markup {
+    let query = [("origin", archive.origin.as_str()), ("job", &archive.job)];
+    html! {
+        @if archive.own { (job_link(&archive.job)) } @else {
+            a href=(with_query("archives", &query)) { (archive.shown_job()) }
+        }
+    }
 }
 
 /// How an archive is: where it is not simply there and good, why.
@@ -129,11 +153,13 @@ pub(super) fn states(words: &Words, archive: &Archive) -> Markup {
     }
 }
 
-fn foreign_row(words: &Words, foreign: &Foreign) -> Markup {
+fn foreign_row(visitor: &Visitor, foreign: &Foreign, jobs: &[Job]) -> Markup {
+    let words = visitor.words;
     html! { tr {
         th.name scope="row" {
             (foreign.name)
             @if let Some(note) = &foreign.note { div.faint { (told(words, note)) } }
+            (adopt(visitor, foreign, jobs))
         }
         td { (tag(words, "foreign")) }
         td { "–" }
@@ -142,4 +168,23 @@ fn foreign_row(words: &Words, foreign: &Foreign) -> Markup {
         td.number { (bytes(words, foreign.file_size)) }
         td.optional { "–" }
     } }
+}
+
+/// Takes a file into the catalogue, as an archive of a job that somebody chooses.
+fn adopt(visitor: &Visitor, foreign: &Foreign, jobs: &[Job]) -> Markup {
+    let words = visitor.words;
+    let this = [("location", foreign.location.as_str()), ("file", foreign.name.as_str())];
+    html! {
+        @if !jobs.is_empty() {
+            details {
+                summary aria-label=(format!("{} {}", words.adopt, foreign.name)) { (words.adopt) "…" }
+                (order(visitor, "adopt", &this, &html! {
+                    label { (words.adopt_as) " "
+                        select name="job" { @for job in jobs { option { (job.name) } } }
+                    }
+                    p { button { (words.adopt) } }
+                }))
+            }
+        }
+    }
 }

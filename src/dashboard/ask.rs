@@ -152,6 +152,15 @@ pub(super) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
+/// The same behind a path that may have a query already.
+pub(super) fn and_query(path: &str, pairs: &[(&str, &str)]) -> String {
+    let further = with_query("", pairs);
+    match further.strip_prefix('?') {
+        Some(further) if path.contains('?') => format!("{path}&{further}"),
+        _ => format!("{path}{further}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +170,8 @@ mod tests {
         assert_eq!(encoded("apps/nextcloud é&?#"), "apps%2Fnextcloud%20%C3%A9%26%3F%23");
         assert_eq!(with_query("job", &[("name", "a/b"), ("x", "")]), "job?name=a%2Fb");
         assert_eq!(with_query("jobs", &[("x", "")]), "jobs");
+        assert_eq!(and_query("a?b=c", &[("d", "e"), ("f", "")]), "a?b=c&d=e");
+        assert_eq!(and_query("a", &[("d", "e")]), "a?d=e");
+        assert_eq!(and_query("a?b=c", &[("d", "")]), "a?b=c");
     }
 }

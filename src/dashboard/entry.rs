@@ -78,6 +78,11 @@ impl Visitor {
         Ask::new(&self.site.api, &self.caller)
     }
 
+    /// The day that it is in the instance's zone.
+    pub(super) fn today(&self) -> jiff::civil::Date {
+        self.site.handle.view().at.date()
+    }
+
     /// What every form carries.
     pub(super) fn form_token(&self) -> &str {
         &self.form_token
@@ -122,8 +127,26 @@ pub(super) fn to(page: &str) -> Response {
 }
 
 /// The pages that a person may be led to after logging in.
-const PAGES: [&str; 9] =
-    ["overview", "jobs", "job", "archives", "archive", "runs", "run", "plan", "configuration"];
+const PAGES: &[&str] = &[
+    "overview",
+    "jobs",
+    "job",
+    "location",
+    "new-job",
+    "archives",
+    "archive",
+    "contents",
+    "restore",
+    "runs",
+    "run",
+    "peers",
+    "add-peer",
+    "remove-peer",
+    "invite",
+    "network",
+    "plan",
+    "configuration",
+];
 
 /// A page of ours with its query; `None` for anything that could lead elsewhere.
 pub(super) fn safe_page(wanted: &str) -> Option<&str> {

@@ -24,6 +24,11 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// All of them.
+    pub(super) fn fields(&self) -> &BTreeMap<String, String> {
+        &self.fields
+    }
+
     /// A field; empty when it is not there.
     pub(super) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)

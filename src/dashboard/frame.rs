@@ -18,6 +18,8 @@ pub(super) enum Tab {
     Jobs,
     Archives,
     Runs,
+    Peers,
+    Network,
     Plan,
     Configuration,
 }
@@ -79,6 +81,8 @@ fn whole(words: &Words, visitor: Option<&Visitor>, page: &Page) -> Markup {
         (Tab::Jobs, "jobs", words.jobs),
         (Tab::Archives, "archives", words.archives),
         (Tab::Runs, "runs", words.runs),
+        (Tab::Peers, "peers", words.peers),
+        (Tab::Network, "network", words.network),
         (Tab::Plan, "plan", words.plan),
         (Tab::Configuration, "configuration", words.configuration),
     ];

@@ -14,14 +14,17 @@ use super::overview::last_run;
 use super::parts::{
     archive_link, bytes, maybe_time, order, run_link, runs, table, tag, time, told, told_lines,
 };
+use super::plots::{self, Year};
 use super::words::Words;
-use crate::api::dto::{Archive, EffectiveConfig, Job, Run, Verdict};
+use crate::api::dto::{Archive, EffectiveConfig, Job, JobDay, Run, Verdict};
 use crate::api::problem::Problem;
 
 /// How many archives stand on the calendar.
 const ARCHIVES: usize = 120;
 /// How many runs are shown.
 const RUNS: usize = 20;
+/// How many of its newest archives and backups are looked at for plots.
+const PLOTTED: &str = "500";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
@@ -38,9 +41,17 @@ async fn content(visitor: &Visitor, name: &str) -> Result<Page, Problem> {
     let config: EffectiveConfig = ask.get("/config").await?;
     let query = [("job", name), ("limit", &ARCHIVES.to_string()), ("leaves", "true")];
     let (mut archives, older) = ask.list::<Archive>(&with_query("/archives", &query)).await?;
-    archives.retain(|archive| archive.condition != "trashed");
+    // Another instance may have a job of this name.
+    archives.retain(|archive| archive.own && archive.condition != "trashed");
     let history = format!("/jobs/{}/runs?limit={RUNS}", encoded(name));
     let (history, _) = ask.list::<Run>(&history).await?;
+    let all = [("job", name), ("limit", PLOTTED)];
+    let (made, _) = ask.list::<Archive>(&with_query("/archives", &all)).await?;
+    let backups = format!("/jobs/{}/runs?kind=backup&limit={PLOTTED}", encoded(name));
+    let (backups, _) = ask.list::<Run>(&backups).await?;
+    let count = Year::days_wanted(visitor.today());
+    let days = format!("/jobs/{}/days?days={count}", encoded(name));
+    let year = Year::of(&ask.get::<Vec<JobDay>>(&days).await?);
     let content = html! {
         div #state data-live { (state(words, &job)) }
         div.actions {
@@ -48,6 +59,16 @@ async fn content(visitor: &Visitor, name: &str) -> Result<Page, Problem> {
                 (order(visitor, "run", &[("job", name)], &html! { button.main { (words.run_now) } }))
                 (order(visitor, "drill", &[("job", name)], &html! { button { (words.drill_now) } }))
             }
+            @let declared = name.split('/').next().unwrap_or(name);
+            @if job.place.contains(':') {
+                a.button href=(with_query("new-job", &[("change", declared)])) { (words.change_job) }
+            }
+        }
+        h2 { (words.successes) }
+        div #successes data-live { (plots::year(words, name, &year)) }
+        div.plots #plots data-live {
+            (plots::sizes(words, &made, &backups))
+            (plots::durations(words, &backups))
         }
         h2 { (words.definition) }
         p { (words.written_in) " " code { (job.place) } }

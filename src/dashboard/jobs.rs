@@ -28,6 +28,10 @@ async fn content(visitor: &Visitor, query: Option<&str>) -> Result<Page, Problem
     };
     let (jobs, next) = visitor.ask().list::<Job>(&path).await?;
     let content = html! {
+        div.actions {
+            a.button href="new-job" { (words.new_job) }
+            a.button href="new-job#uncovered" { (words.uncovered) }
+        }
         div #jobs data-live {
             @if jobs.is_empty() { p { (words.no_jobs) } } @else {
                 (table(words.jobs, &html! {

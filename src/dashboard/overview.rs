@@ -10,6 +10,7 @@ use super::parts::{
     bytes, job_link, maybe_time, order, run_link, runs, table, tag, told, told_lines, verdict,
 };
 use super::words::Words;
+use super::{location, plots};
 use crate::api::dto::{Health, Job, Location, Run, Verdict};
 use crate::api::problem::Problem;
 
@@ -137,9 +138,10 @@ fn space(words: &Words, locations: &[Location]) -> Markup {
                 th scope="col" { (words.archives) }
                 th scope="col" { (words.size) }
                 th scope="col" { (words.free) }
+                th scope="col" { (words.forecast) }
             } }
             tbody { @for location in locations { tr {
-                th.name scope="row" { (location.name) div.faint { (location.path) } }
+                th.name scope="row" { (location::link(&location.name)) div.faint { (location.path) } }
                 td.text {
                     (tag(words, &location.state))
                     @if let Some(reason) = &location.reason { div { (told(words, reason)) } }
@@ -150,15 +152,24 @@ fn space(words: &Words, locations: &[Location]) -> Markup {
                     }
                 }
                 td.number { (bytes(words, location.size)) }
-                td {
-                    @if let (Some(free), Some(total)) = (location.free, location.total) {
-                        (bytes(words, free)) " / " (bytes(words, total))
-                        @let used = total.saturating_sub(free);
-                        div { meter aria-label=(format!("{} {}", words.used, location.name))
-                            min="0" value=(used) max=(total) high=(total / 10 * 9) optimum="0" {} }
-                    } @else { "–" }
-                }
+                td { (location::free(words, location)) }
+                td.text { (forecast(words, location)) }
             } } }
         }))
+    }
+}
+
+/// When it is full, or that it stays below what; with a word where that is soon.
+fn forecast(words: &Words, location: &Location) -> Markup {
+    html! {
+        @match &location.forecast {
+            Some(forecast) => {
+                @if forecast.full_in_days.is_some_and(|days| days <= location::SOON) {
+                    (tag(words, "filling")) " "
+                }
+                (plots::foretold(words, forecast))
+            }
+            None => "–",
+        }
     }
 }

@@ -47,9 +47,11 @@ impl ToF64 for u64 {
 /// A word of the API with the colour of what it means.
 pub(super) fn tag(words: &Words, word: &str) -> Markup {
     let colour = match word {
-        "protected" | "success" | "good" | "present" | "available" | "ok" | "proven" => "tag good",
+        "protected" | "success" | "good" | "present" | "available" | "ok" | "proven" | "online" => {
+            "tag good"
+        }
         "at_risk" | "warning" | "partial" | "suspect" | "unavailable" | "degraded" | "trashed"
-        | "interrupted" => "tag warn",
+        | "interrupted" | "offline" | "filling" => "tag warn",
         "unprotected" | "error" | "corrupt" | "lost" | "failed" => "tag bad",
         _ => "tag",
     };

@@ -85,7 +85,7 @@ fn one_blocked(visitor: &Visitor, blocked: &Blocked) -> Markup {
     let series = &blocked.series;
     html! {
         section.box.warn aria-label=(format!("{} {}", series.job, series.location)) {
-            h3 { (job_link(&series.job)) " · " (series.location)  " · " (series.origin) }
+            h3 { @if series.peer.is_some() { (series.job) } @else { (job_link(&series.job)) } " · " (series.location)  " · " (series.maker()) }
             p { (told(words, &blocked.reason)) }
             p { (words.would_free) " " (bytes(words, blocked.frees_bytes)) }
             ul { @for archive in &blocked.archives { li {

@@ -12,6 +12,7 @@ use super::frame::{self, Page, Tab};
 use super::parts::{
     self, archive_link, bytes, choice, job_link, maybe_time, more, order, tag, time, told,
 };
+use super::restoring;
 use super::words::Words;
 use crate::api::dto::{Job, Run};
 use crate::api::problem::Problem;
@@ -99,6 +100,7 @@ async fn shown(visitor: &Visitor, id: u64) -> Result<Page, Problem> {
     let log = run.log_text.as_deref().unwrap_or_default();
     let (log, is_cut) = end_of(log);
     let is_open = ["queued", "running"].contains(&run.status.as_str());
+    let restored = restoring::outcome(visitor, &run).await;
     let content = html! {
         div #run data-live {
             @if is_open {
@@ -108,6 +110,7 @@ async fn shown(visitor: &Visitor, id: u64) -> Result<Page, Problem> {
             }
             (state(words, &run))
         }
+        div #restored data-live { (restored) }
         h2 { (words.log) }
         @if is_cut { p { a href=(format!("log?id={id}")) { (words.whole_log) } } }
         pre #log.log data-live tabindex="0" aria-label=(words.log) lang="en" { (log) }

@@ -6,6 +6,7 @@
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
 
+mod fields;
 mod table;
 
 pub(super) use table::Words;
@@ -32,6 +33,16 @@ impl Words {
             }
         }
         best.0
+    }
+
+    /// What a key of a job is called, and what is to be known of it.
+    pub(super) fn field(&self, key: &str) -> (&'static str, &'static str) {
+        let found = fields::FIELDS.iter().find(|(known, ..)| *known == key);
+        match found {
+            Some((_, _, _, french, remark)) if self.code == "fr" => (french, remark),
+            Some((_, english, remark, ..)) => (english, remark),
+            None => ("", ""),
+        }
     }
 
     /// A word of the API in this language; one that nobody knows stays as it is.
@@ -78,7 +89,15 @@ mod tests {
         for ((key, english), (_, french)) in english.iter().zip(&french) {
             assert!(!english.trim().is_empty() && !french.trim().is_empty(), "{key}");
             let words = |text: &str| text.split(' ').count();
-            if ["month_names", "weekday_names", "rule_letters", "byte_units"].contains(key) {
+            let lists = [
+                "month_names",
+                "weekday_names",
+                "rule_letters",
+                "byte_units",
+                "age_units",
+                "time_units",
+            ];
+            if lists.contains(key) {
                 assert_eq!(words(english), words(french), "{key}");
             }
         }

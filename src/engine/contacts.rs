@@ -210,6 +210,7 @@ fn wait_for(contact: &mut Contact, now: Timestamp) {
     if let Some(at) = since {
         contact.presence = Presence::Offline;
         contact.why = Some(format!("it has not come since {at:.0}"));
+        contact.hint = Some("look at it from there: does it run, and does it reach us?".to_owned());
     }
     contact.check_at = pause::later(now, AWAY);
 }
@@ -307,7 +308,7 @@ fn answered(
     is_awaited: bool,
 ) {
     contact.presence = Presence::Online;
-    contact.why = None;
+    (contact.why, contact.hint) = (None, None);
     contact.last_seen = Some(now);
     contact.failures = 0;
     if let Some(mut copies) = seen.holdings {
@@ -343,6 +344,7 @@ fn answered(
 fn refused(contact: &mut Contact, error: &PeerError, now: Timestamp) {
     contact.presence = if error.is_offline() { Presence::Offline } else { Presence::Error };
     contact.why = Some(error.why());
+    contact.hint = error.hint();
     contact.failures = contact.failures.saturating_add(1);
     contact.check_at = pause::after_failure(now, contact.failures);
 }
@@ -391,7 +393,7 @@ fn note(core: &Core, name: &PlaceName) -> Result<(), StateError> {
         contact.last_seen = Some(now);
         if !probe::is_asked(peer) {
             contact.presence = Presence::Online;
-            contact.why = None;
+            (contact.why, contact.hint) = (None, None);
             contact.check_at = pause::later(now, AWAY);
         } else if contact.failures > 0 {
             contact.check_at = now;

@@ -18,6 +18,7 @@ use crate::model::job::Job;
 use crate::model::name::{JobName, PlaceName};
 use crate::model::observed::LocationState;
 use crate::model::run::{Lane, Run, RunId, Work};
+use crate::model::space::SpaceHistory;
 use crate::progress::Progress;
 use crate::state::{State, StateError};
 use crate::stop::Stop;
@@ -97,6 +98,8 @@ pub(crate) struct Core {
     pub(crate) yunohost: OnceLock<Option<String>>,
     /// When each location was last looked at as a whole.
     pub(crate) stock_taken: Mutex<BTreeMap<PlaceName, Stock>>,
+    /// How much room there was at locations, once it was read from the state.
+    pub(crate) space: Mutex<Option<Arc<SpaceHistory>>>,
     /// When old history was last dropped.
     pub(crate) pruned_at: Mutex<Option<Timestamp>>,
     /// Runs whose record could not be written yet; nothing is begun while there are any.
@@ -113,6 +116,8 @@ pub(crate) struct Core {
     pub(crate) after_pending: Mutex<BTreeMap<RunId, JobName>>,
     /// Whether commands `after` of interrupted runs are being made up for.
     pub(crate) making_up: AtomicBool,
+    /// Set when nothing is to begin any more: see [`super::finish`].
+    pub(crate) finishing: AtomicBool,
     /// Held while files of an archive change their place: an archive is pinned, deleted or taken
     /// back, never two of these at once.
     pub(crate) moving: Mutex<()>,

@@ -239,7 +239,10 @@ async fn reload_config(core: &Arc<Core>) {
 /// a lane that something waits for.
 pub(crate) fn start_runs(core: &Arc<Core>, workers: &mut JoinSet<()>, open: &[Run]) {
     // What cannot be recorded is not begun.
-    if core.stop.reason().is_some() || !core.unrecorded().is_empty() {
+    if core.stop.reason().is_some()
+        || core.finishing.load(Ordering::Acquire)
+        || !core.unrecorded().is_empty()
+    {
         return;
     }
     let (now, desired) = (core.now(), core.desired());

@@ -11,7 +11,6 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures_util::stream;
 use serde_json::Value;
@@ -24,6 +23,7 @@ use crate::model::peer::Peer;
 use crate::model::size::Bytes;
 use crate::model::upload::Upload;
 use crate::peer::PeerError;
+use crate::peer::attempts::Attempts;
 use crate::peer::https::Https;
 use crate::peer::upload::Pace;
 use crate::progress::Progress;
@@ -35,11 +35,6 @@ use super::receive::{Announced, ChunkHead, ReceiveError, begin, way_in};
 use super::{ArchiveKey, contacts};
 
 mod repair;
-
-/// How often something is tried again that the network broke off, without any progress between.
-const TRIES: u32 = 5;
-/// How long the first pause before that is; each is twice as long as the one before.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Fetches one archive into a location.
 pub(crate) fn fetch(
@@ -181,10 +176,10 @@ async fn fetch_chunk(
     upload: &Upload,
     (chunk, range): (u32, (u64, u64)),
 ) -> Result<(), Failure> {
-    let mut tries = 0;
+    let mut attempts = Attempts::default();
     loop {
         let progress = Progress::new();
-        let error = match https.part(upload.archive.id, upload.checksum, range, pace).await {
+        let error = match https.part(upload.archive.id, Some(upload.checksum), range, pace).await {
             Ok(part) => {
                 let counted = progress.clone();
                 let pieces = stream::unfold(part, |mut part| {
@@ -213,11 +208,7 @@ async fn fetch_chunk(
             Err(error) if error.is_offline() => failed(&error),
             Err(error) => return Err(failed(&error)),
         };
-        tries += 1;
-        if tries > TRIES {
-            return Err(error);
-        }
-        let pause = PAUSE.saturating_mul(1 << (tries - 1));
+        let Some(pause) = attempts.again() else { return Err(error) };
         cx.log(&format!("{}; tries again in {} s", error.summary, pause.as_secs()));
         tokio::time::sleep(pause).await;
     }
@@ -227,19 +218,17 @@ async fn fetch_chunk(
 async fn tell(cx: &Context, https: &Https, archive: &Archive) -> Result<Done, Failure> {
     let summary = format!("`{}` is at {} already", archive.name, archive.location);
     let Some(hash) = archive.file_sha256 else { return Ok(Done { summary, ..Done::default() }) };
-    let mut tries = 0;
+    let mut attempts = Attempts::default();
     loop {
-        match https.tell_held(archive.id, hash).await {
+        let error = match https.tell_held(archive.id, hash).await {
             Ok(()) => return Ok(Done { summary, ..Done::default() }),
-            Err(error) if error.is_offline() && tries < TRIES => {
-                tries += 1;
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(error) => {
-                cx.log(&format!("it could not be told that it is here: {}", error.line()));
-                return Ok(Done { summary, warned: true, ..Done::default() });
-            }
-        }
+            Err(error) => error,
+        };
+        let Some(pause) = attempts.again().filter(|_| error.is_offline()) else {
+            cx.log(&format!("it could not be told that it is here: {}", error.line()));
+            return Ok(Done { summary, warned: true, ..Done::default() });
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

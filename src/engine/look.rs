@@ -9,13 +9,14 @@ use crate::model::archive::Series;
 use crate::model::desired::Desired;
 use crate::model::observed::{LocationState, Observed, SeriesFacts};
 use crate::model::run::{Cause, Run, Work};
+use crate::model::space::SpaceHistory;
 use crate::reconcile::{self, Action, Note, Plan, Weight};
 use crate::state::StateError;
 use crate::status;
 
 use super::core::Core;
 use super::{
-    Autonomy, Event, View, clock, notices, observe, receive, record, recovery, start, stock,
+    Autonomy, Event, View, clock, notices, observe, receive, record, recovery, space, start, stock,
     uncovered,
 };
 
@@ -90,7 +91,8 @@ pub(crate) fn look(core: &Arc<Core>, now: Timestamp) -> Result<Option<Timestamp>
     }
     start::note_looked(core, now)?;
     let planned = plan.wake_at;
-    let wake_at = publish_view(core, &zoned, desired, observed, plan);
+    let space = space::note(core, &observed, &zoned);
+    let wake_at = publish_view(core, &zoned, desired, observed, plan, space);
     Ok([planned, wake_at].into_iter().flatten().min())
 }
 
@@ -226,6 +228,7 @@ fn publish_view(
     desired: Arc<Desired>,
     observed: Observed,
     plan: Plan,
+    space: Arc<SpaceHistory>,
 ) -> Option<Timestamp> {
     let verdicts = status::judge_with(&desired, &observed, &plan);
     let found =
@@ -240,6 +243,8 @@ fn publish_view(
         observed: Arc::new(observed),
         plan: Arc::new(plan),
         verdicts: Arc::new(verdicts),
+        space,
+        foreseen: super::Foreseen::default(),
         uncovered: uncovered::line(core),
         listening: Arc::clone(&core.listening),
         notices: Arc::new(targets),

@@ -36,6 +36,7 @@ pub(crate) fn observe(
         members: members::known(core),
         locations,
         beside_source: beside_source(desired),
+        file_systems: file_systems(desired),
         ..Observed::nothing(now)
     };
     remember(core, desired, now, &mut observed)?;
@@ -69,10 +70,19 @@ fn remember(
     Ok(())
 }
 
+fn device(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.dev())
+}
+
+/// The file system of each location that can be looked at.
+fn file_systems(desired: &Desired) -> BTreeMap<PlaceName, u64> {
+    let locations = desired.locations.values();
+    locations.filter_map(|one| Some((one.name.clone(), device(&one.path)?))).collect()
+}
+
 /// The locations that lie on the file system of a job's source. What cannot be looked at counts as
 /// elsewhere: its absence is told by others.
 fn beside_source(desired: &Desired) -> BTreeSet<(JobName, PlaceName)> {
-    let device = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.dev());
     let places: Vec<(&PlaceName, u64)> = desired
         .locations
         .values()

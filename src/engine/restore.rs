@@ -11,6 +11,7 @@ use crate::model::archive::{Archive, Condition};
 use crate::model::desired::Desired;
 use crate::model::job::JobType;
 use crate::model::name::PlaceName;
+use crate::model::peer::shown_host;
 use crate::model::restore::RestoreRequest;
 use crate::model::run::{RunId, Work};
 use crate::process::Runner;
@@ -165,6 +166,8 @@ fn order(
     let location = desired.locations.get(&key.location);
     let is_ours = archive.origin == desired.instance.name
         || desired.instance.formerly.contains(&archive.origin);
+    let peer = desired.peer_at(&archive.location, &archive.origin);
+    let maker = shown_host(archive.origin.as_str(), peer.map(|peer| peer.name.as_str()));
     let is_taken_over = !is_ours && taken_over(desired, &archive, request)?;
     // A job of the same name on another instance is another job, unless somebody says otherwise.
     let job = job_of(desired, &archive.job)
@@ -172,8 +175,7 @@ fn order(
     let mut notes = Vec::new();
     if is_taken_over && request.to.is_none() {
         notes.push(format!(
-            "`{}` made it on another host; {}",
-            archive.origin,
+            "`{maker}` made it on another host; {}",
             match job {
                 Some(job) =>
                     format!("it comes back here as job `{}` of this configuration says", job.name),
@@ -184,8 +186,8 @@ fn order(
     }
     if !is_ours && !is_taken_over && request.to.is_none() {
         return Err(Failure::new(format!(
-            "`{}` was made by `{}`, and its places are those of that host",
-            archive.name, archive.origin
+            "`{}` was made by `{maker}`, and its places are those of that host",
+            archive.name
         ))
         .hint("lay it elsewhere with `--to DIR`, say with `--from PEER` whose it is if it is to come back here, or name that instance in `instance.formerly` if this host takes its place"));
     }

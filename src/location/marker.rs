@@ -34,6 +34,12 @@ pub(super) fn read(dir: &Path) -> io::Result<Option<String>> {
     Ok(Some(marker.id))
 }
 
+/// Whether a directory has a marker, one that can be read or not.
+#[must_use]
+pub fn is_marked(dir: &Path) -> bool {
+    dir.join(MARKER).symlink_metadata().is_ok()
+}
+
 /// Marks a directory and returns the id; the one that is there already, where there is one.
 pub(super) fn place(dir: &Path) -> io::Result<String> {
     if let Some(id) = read(dir)? {

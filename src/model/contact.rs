@@ -52,6 +52,8 @@ pub struct Contact {
     pub presence: Presence,
     /// Why not, in one line.
     pub why: Option<String>,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
     /// When it was last asked, whatever came of it.
     pub checked_at: Option<Timestamp>,
     /// When it last answered, or last came to us.
@@ -78,6 +80,7 @@ impl Contact {
             created_at: now,
             presence: Presence::Unknown,
             why: None,
+            hint: None,
             checked_at: None,
             last_seen: None,
             failures: 0,

@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::archive::{Archive, How};
+use super::archive::{Archive, How, Series};
 use super::job::{Job, JobSource, SendTo};
 use super::location::Location;
 use super::name::{InstanceName, JobName, ObjectName, PlaceName};
-use super::peer::{Peer, PeerKind};
+use super::peer::{Peer, PeerKind, shown_host};
+use super::retention::Policy;
+use super::schedule::Schedule;
 
 /// A place in the configuration: every value knows where it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -165,11 +167,26 @@ pub struct Notify {
     pub place: Place,
 }
 
+/// `[defaults]`: what a job says that does not say it itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Defaults {
+    /// When it runs.
+    pub schedule: Option<Schedule>,
+    /// How long its archives stay.
+    pub retention: Option<Policy>,
+    /// Where its archives are made.
+    pub location: Option<PlaceName>,
+}
+
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
     /// `[instance]`.
     pub instance: Instance,
+    /// `[defaults]`: already filled into the jobs.
+    pub defaults: Defaults,
+    /// `[retention.*]`: already filled into the jobs.
+    pub policies: BTreeMap<String, Policy>,
     /// `[recovery] recipients`.
     pub recovery_recipients: Vec<String>,
     /// `[recovery] configuration`: whether the configuration directory is archived by itself.
@@ -203,13 +220,37 @@ impl Desired {
     /// Whether an archive is one of a peer's: in its name space, or made by the host of its name.
     #[must_use]
     pub fn is_of_peer(&self, archive: &Archive, peer: &Peer) -> bool {
-        let place = self.locations.get(&archive.location);
-        let owner = place.and_then(|place| place.owner.as_ref());
-        match owner {
+        let of = self.peer_at(&archive.location, &archive.origin);
+        of.is_some_and(|of| of.name == peer.name)
+    }
+
+    /// The peer whose archives rest at this location under this origin, where they are another
+    /// instance's.
+    #[must_use]
+    pub fn peer_at(&self, location: &PlaceName, origin: &InstanceName) -> Option<&Peer> {
+        let place = self.locations.get(location);
+        match place.and_then(|place| place.owner.as_ref()) {
             // Whatever a peer calls itself in what it sends, it is that peer.
-            Some(owner) => *owner == peer.name,
-            None => self.peer_of_origin(&archive.origin).is_some_and(|of| of.name == peer.name),
+            Some(owner) => self.peers.get(owner),
+            None => self.peer_of_origin(origin),
         }
+    }
+
+    /// Whether what rests at this location under this origin was made by this instance, also under
+    /// an earlier name. What a peer sent was not, whatever it says.
+    #[must_use]
+    pub fn is_ours(&self, location: &PlaceName, origin: &InstanceName) -> bool {
+        let place = self.locations.get(location);
+        let is_sent = place.is_some_and(|place| place.owner.is_some());
+        !is_sent && (*origin == self.instance.name || self.instance.formerly.contains(origin))
+    }
+
+    /// A series as people are shown it: as it is written, with the name of its peer.
+    #[must_use]
+    pub fn shown_series(&self, series: &Series) -> String {
+        let peer = self.peer_at(&series.location, &series.origin).map(|peer| peer.name.as_str());
+        let origin = shown_host(series.origin.as_str(), peer);
+        format!("{origin}/{} at {}", series.job, series.location)
     }
 
     /// The peer whose archives these are, where they are another instance's.

@@ -199,6 +199,8 @@ pub struct Observed {
     pub freezes: Vec<Freeze>,
     /// Locations that lie on the file system of a job's source: one disk takes both along.
     pub beside_source: BTreeSet<(JobName, PlaceName)>,
+    /// The file system of each location, as a number: those with the same one share its room.
+    pub file_systems: BTreeMap<PlaceName, u64>,
     /// Verifications and copies that failed lately: not tried again before the given time.
     pub not_before: BTreeMap<(ArchiveId, PlaceName), Timestamp>,
     /// What is known of each peer of the configuration.
@@ -222,6 +224,7 @@ impl Observed {
             approvals: BTreeSet::new(),
             freezes: Vec::new(),
             beside_source: BTreeSet::new(),
+            file_systems: BTreeMap::new(),
             not_before: BTreeMap::new(),
             contacts: BTreeMap::new(),
         }

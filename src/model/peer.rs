@@ -36,6 +36,16 @@ impl Ssh {
     }
 }
 
+/// Another instance as people are shown it: the name that it gives itself, and the one by which a
+/// peer is known here where that is another: `nas-01 (mums-pi)`.
+#[must_use]
+pub fn shown_host(host: &str, peer: Option<&str>) -> String {
+    match peer {
+        Some(peer) if !peer.eq_ignore_ascii_case(host) => format!("{host} ({peer})"),
+        Some(_) | None => host.to_owned(),
+    }
+}
+
 /// The four kinds of peer; the words are the specification's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerKind {
@@ -160,4 +170,17 @@ pub struct Peer {
     pub prune: bool,
     /// Where it is written.
     pub place: Place,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_shown_by_its_own_name_and_the_one_that_it_has_here() {
+        assert_eq!(shown_host("nas-01", Some("mums-pi")), "nas-01 (mums-pi)");
+        assert_eq!(shown_host("tom", Some("tom")), "tom");
+        assert_eq!(shown_host("Tom", Some("tom")), "Tom");
+        assert_eq!(shown_host("nas-01", None), "nas-01");
+    }
 }

@@ -325,7 +325,8 @@ fn blocked(facts: &Facts) -> Vec<Condition> {
                 1 => "1 deletion waits".to_owned(),
                 number => format!("{number} deletions wait"),
             };
-            let text = format!("{count} for approval in {}: {}", blocked.series, blocked.reason);
+            let series = facts.desired.shown_series(&blocked.series);
+            let text = format!("{count} for approval in {series}: {}", blocked.reason);
             let next = format!(
                 "; `larder plan` shows them, `larder approve {}` lets them happen",
                 blocked.hash

@@ -22,12 +22,11 @@ use crate::secret;
 
 mod ask;
 mod download;
-pub mod fill;
 mod pin;
 mod upload;
 
 pub use ask::{About, Known, Listed};
-pub use download::Part;
+pub use download::{Part, Wanted};
 pub use upload::Uploads;
 
 pub mod pairing;

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::PeerError;
+use super::attempts::{self, Attempts, BackOff};
 use crate::model::archive::Sha256;
 
 mod hash;
@@ -158,7 +159,7 @@ impl Patience {
     pub fn for_size(size: u64) -> Self {
         // A slow disk reads 10 MB a second.
         let finish = Duration::from_mins(10) + Duration::from_secs(size / 10_000_000);
-        Self { tries: 5, pause: Duration::from_secs(1), finish }
+        Self { tries: Attempts::USUAL, pause: attempts::USUAL.first, finish }
     }
 }
 
@@ -185,7 +186,9 @@ pub(crate) async fn upload(
     patience: Patience,
     log: &(dyn Fn(&str) + Sync),
 ) -> Result<Sent, PeerError> {
-    let mut run = Run { far, offer, file, log, tries: 0, patience, beginnings: 0 };
+    let back_off = BackOff { first: patience.pause, ..attempts::USUAL };
+    let attempts = Attempts::new(back_off, patience.tries);
+    let mut run = Run { far, offer, file, log, attempts, patience, beginnings: 0 };
     let begun_at = Instant::now();
     let mut step = Step::Begin;
     let mut clashes = 0;
@@ -225,18 +228,19 @@ pub(crate) async fn upload(
             }
             // A chunk was damaged on its way, or broke off.
             Some(400 | 422) if is_sending => {
-                if run.tries >= run.patience.tries {
+                if !run.pause(&error).await {
                     return if error.status() == Some(422) {
                         Ok(Sent::Differs(upload))
                     } else {
                         Err(error)
                     };
                 }
-                run.pause(&error).await;
                 again()
             }
-            _ if error.is_offline() && run.tries < run.patience.tries => {
-                run.pause(&error).await;
+            _ if error.is_offline() => {
+                if !run.pause(&error).await {
+                    return Err(error);
+                }
                 if is_finishing { upload.map_or(Step::Begin, Step::Finish) } else { again() }
             }
             _ => return Err(error),
@@ -255,8 +259,7 @@ struct Run<'a, F> {
     file: &'a Arc<File>,
     log: &'a (dyn Fn(&str) + Sync),
     patience: Patience,
-    /// Attempts that brought nothing forward.
-    tries: u32,
+    attempts: Attempts,
     beginnings: u32,
 }
 
@@ -323,7 +326,7 @@ impl<F: Far> Run<'_, F> {
             ahead = missing.get(index + 1).map(|range| self.hash(*range));
             let chunk = Chunk { number, from, length, sha256 };
             self.far.chunk(&standing.upload_id, self.file, &chunk).await?;
-            self.tries = 0;
+            self.attempts.forward();
         }
         Ok(())
     }
@@ -333,13 +336,12 @@ impl<F: Far> Run<'_, F> {
         tokio::task::spawn_blocking(move || hash::of_range(&file, from, length))
     }
 
-    /// Waits before the next attempt, each time longer.
-    async fn pause(&mut self, error: &PeerError) {
-        let pause = self.patience.pause.saturating_mul(1 << self.tries.min(8));
-        self.tries += 1;
-        let pause = pace::jittered(pause);
+    /// Waits before the next attempt, each time longer; `false` when there is none.
+    async fn pause(&mut self, error: &PeerError) -> bool {
+        let Some(pause) = self.attempts.again() else { return false };
         (self.log)(&format!("{}; tries again in {:.1} s", error.line(), pause.as_secs_f32()));
         tokio::time::sleep(pause).await;
+        true
     }
 }
 

@@ -45,7 +45,7 @@ impl Runner {
     pub(crate) fn words(self, argv: &[String], timeout: Duration) -> Vec<String> {
         match self {
             Runner::Direct => argv.to_vec(),
-            Runner::SystemdRun => unit_argv(&unit_name(), argv, &[], timeout),
+            Runner::SystemdRun => unit_argv(&unit_name(Unit::Command), argv, &[], timeout),
         }
     }
 
@@ -65,6 +65,22 @@ impl Runner {
         self.run_seen(command, env, timeout, stop, &mut |_, _| {}, on_line)
     }
 
+    /// The same for a restore, whose unit is named after it.
+    ///
+    /// # Errors
+    /// See [`run`](super::run).
+    pub fn run_restore(
+        self,
+        command: &Command,
+        run: u64,
+        timeout: Duration,
+        stop: &Stop,
+        on_line: &mut dyn FnMut(Stream, &str),
+    ) -> Result<Outcome, ProcessError> {
+        let unit = Unit::Restore { run };
+        self.run_as(unit, command, &[], timeout, stop, &mut |_, _| {}, on_line)
+    }
+
     /// The same for a program whose output is also an answer: `on_bytes` gets it as it comes,
     /// neither escaped nor cut.
     ///
@@ -72,6 +88,20 @@ impl Runner {
     /// See [`run`](super::run).
     pub fn run_seen(
         self,
+        command: &Command,
+        env: &[(String, String)],
+        timeout: Duration,
+        stop: &Stop,
+        on_bytes: &mut dyn FnMut(Stream, &[u8]),
+        on_line: &mut dyn FnMut(Stream, &str),
+    ) -> Result<Outcome, ProcessError> {
+        self.run_as(Unit::Command, command, env, timeout, stop, on_bytes, on_line)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a process needs, and its name")]
+    fn run_as(
+        self,
+        unit: Unit,
         command: &Command,
         env: &[(String, String)],
         timeout: Duration,
@@ -87,7 +117,7 @@ impl Runner {
                 run_prepared(program_of(&argv), direct, timeout, stop, on_bytes, on_line)
             }
             Runner::SystemdRun => {
-                let unit = unit_name();
+                let unit = unit_name(unit);
                 let wrapped = prepare(&unit_argv(&unit, &argv, env, timeout), env)?;
                 let program = program_of(&argv);
                 let result = run_prepared(program, wrapped, timeout, stop, on_bytes, on_line);
@@ -102,10 +132,23 @@ impl Runner {
     }
 }
 
-fn unit_name() -> String {
+/// What a unit is for. Settings for all of a kind stand in a directory of systemd's that is named
+/// after what their names have in common: `larder-restore-.service.d`.
+#[derive(Debug, Clone, Copy)]
+enum Unit {
+    Command,
+    Restore { run: u64 },
+}
+
+fn unit_name(unit: Unit) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("larder-command-{}-{number}.service", std::process::id())
+    let process = std::process::id();
+    match unit {
+        Unit::Command => format!("larder-command-{process}-{number}.service"),
+        // Two instances may have a run of one number.
+        Unit::Restore { run } => format!("larder-restore-{run}-{process}-{number}.service"),
+    }
 }
 
 /// The words for `systemd-run`. Values of variables stay out of them: everybody may read those.
@@ -156,6 +199,8 @@ mod tests {
 
     #[test]
     fn no_two_units_have_one_name() {
-        assert_ne!(unit_name(), unit_name());
+        assert_ne!(unit_name(Unit::Command), unit_name(Unit::Command));
+        let restore = unit_name(Unit::Restore { run: 42 });
+        assert!(restore.starts_with("larder-restore-42-"), "{restore}");
     }
 }

@@ -21,6 +21,7 @@ mod rules;
 mod leaves;
 mod suspicion;
 
+pub(crate) use leaves::Leaving;
 pub use leaves::leaves_on;
 pub(crate) use reason::Days;
 pub use reason::{Expired, Hold, Reason};

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Sha256};
 use crate::model::contact::{Contact, Holdings, Presence, RemoteCopy};
-use crate::model::desired::{Desired, Instance, Place};
+use crate::model::desired::{Defaults, Desired, Instance, Place};
 use crate::model::job::{CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, Via};
 use crate::model::location::{Codec, Location};
 use crate::model::name::{ArchiveName, JobName, PlaceName};
@@ -59,6 +59,8 @@ impl World {
         };
         let desired = Desired {
             instance,
+            defaults: Defaults::default(),
+            policies: BTreeMap::new(),
             recovery_recipients: Vec::new(),
             keeps_configuration: false,
             jobs: BTreeMap::new(),

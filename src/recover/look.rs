@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::RecoverError;
 use crate::location::ArchiveStore as _;
 use crate::location::folder::Folder;
+use crate::location::is_marked;
+use crate::location::sidecar::EXTENSION;
 use crate::model::archive::Archive;
 use crate::model::desired::Place;
 use crate::model::job::CONFIGURATION_JOB;
@@ -61,12 +63,17 @@ pub fn look(dir: &Path) -> Result<(Vec<Found>, Vec<String>), RecoverError> {
     walk(dir, DEPTH, &mut folders).map_err(|error| trouble(error.to_string()))?;
     let mut found: BTreeMap<InstanceName, Vec<Copy>> = BTreeMap::new();
     let mut problems = Vec::new();
+    let mut unmarked = None;
     for path in folders {
         let folder = Folder::open(&location(&path), None);
         let scan = match folder.scan() {
             Ok(scan) => scan,
             Err(error) => {
                 problems.push(format!("`{}`: {error}", path.display()));
+                let count = described(&path);
+                if count > 0 && unmarked.is_none() && !is_marked(&path) {
+                    unmarked = Some(RecoverError::Unmarked { dir: path, count });
+                }
                 continue;
             }
         };
@@ -85,9 +92,19 @@ pub fn look(dir: &Path) -> Result<(Vec<Found>, Vec<String>), RecoverError> {
         .collect();
     found.sort_by_key(|one| std::cmp::Reverse(one.newest().map(|copy| copy.archive.created_at)));
     if found.is_empty() {
-        return Err(RecoverError::Nothing(dir.clone()));
+        return Err(unmarked.unwrap_or_else(|| RecoverError::Nothing(dir.clone())));
     }
     Ok((found, problems))
+}
+
+/// How many descriptions of archives lie in a folder.
+fn described(dir: &Path) -> usize {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    let is_sidecar = |name: &std::ffi::OsString| {
+        name.to_str().is_some_and(|name| name.ends_with(EXTENSION) && !name.starts_with('.'))
+    };
+    names.filter(is_sidecar).count()
 }
 
 /// Makes a directory one that [`look`] finds archives in.

@@ -4,7 +4,8 @@
 //! survey: every header, beside the hash of the file ─→ refused, or known to be safe and to fit
 //! writer: directories, files, links in the archive's order ─→ symlinks ─→ directories' metadata ─→ syncfs
 //! ```
-//! **Invariants:** nothing is written before the whole archive was read and its hash compared; what
+//! **Invariants:** nothing appears before the whole archive was read and its hash compared (the
+//! content of large files is on its way by then, in files without a name); what
 //! is below the target is reached through descriptors only, one component at a time, and never
 //! through a symlink; nothing that exists is written through: it is moved aside or removed, and
 //! what replaces it appears under its name when it is complete; memory does not grow with the
@@ -25,6 +26,7 @@ use crate::stop::{Stop, Stopped};
 mod names;
 mod order;
 mod survey;
+mod early;
 mod place;
 mod tree;
 mod owners;
@@ -87,7 +89,7 @@ pub struct Original<'a> {
     pub codec: Codec,
     /// The text of an age identity file, for one that is encrypted.
     pub identity: Option<&'a str>,
-    /// Of the whole file; compared before the first write.
+    /// Of the whole file; compared before anything is there.
     pub sha256: Sha256,
     /// Bytes of the file, as recorded.
     pub size: u64,
@@ -297,6 +299,7 @@ pub fn preview(
         extraction,
         forbidden.as_deref(),
         Some(&mut look),
+        &mut |_, _, _| {},
         stop,
         progress,
     )?;
@@ -319,12 +322,18 @@ pub fn extract(
 ) -> Result<Extracted, FilesError> {
     let place = place::find(extraction.target)?;
     let forbidden = aside::check(extraction, &place)?;
-    let survey = survey::survey(original, extraction, forbidden.as_deref(), None, stop, progress)?;
-    let free = place.free();
+    let mut early = early::Early::default();
+    let mut meanwhile = |survey: &survey::Survey, stop: &Stop, is_worth_it: &dyn Fn() -> bool| {
+        early.copy(original, extraction, &place, survey, stop, is_worth_it);
+    };
+    let forbidden = forbidden.as_deref();
+    let survey =
+        survey::survey(original, extraction, forbidden, None, &mut meanwhile, stop, progress)?;
+    let (free, needed) = (place.free(), survey.bytes.saturating_sub(early.bytes));
     // What is removed first makes room, and nobody knows how much.
-    if survey.bytes > free && (extraction.aside.is_some() || survey.bytes > place.capacity()) {
+    if needed > free && (extraction.aside.is_some() || needed > place.capacity()) {
         let path = extraction.target.to_owned();
-        return Err(FilesError::NoSpace { path, needed: survey.bytes, free });
+        return Err(FilesError::NoSpace { path, needed, free });
     }
     log(&format!(
         "the archive is whole: {} members, {} bytes to write",
@@ -332,5 +341,5 @@ pub fn extract(
     ));
     progress.enter("restoring");
     progress.expect_bytes(progress.snapshot().bytes + survey.bytes);
-    writer::Writer::new(extraction, place, survey, stop, progress, log)?.run(original)
+    writer::Writer::new(extraction, place, survey, early, stop, progress, log)?.run(original)
 }

@@ -134,22 +134,30 @@ pub(super) fn of_open(error: OpenError, archive: &Original) -> Trouble {
     }
 }
 
+/// The text of a file with an identity, which somebody named.
+///
+/// # Errors
+/// When it cannot be read, or is too long to be one.
+pub fn read_identity(path: &Path) -> Result<SecretString, Trouble> {
+    // It may lie on a disk without modes, kept elsewhere until today: whoever named it vouches.
+    let failed = |why: String| {
+        Trouble::new(format!("cannot read the identity `{}`: {why}", path.display()))
+            .hint("name the file with the age identity: `--identity FILE`")
+    };
+    let metadata = path.metadata().map_err(|error| failed(error.to_string()))?;
+    if !metadata.is_file() || metadata.len() > LARGEST_IDENTITY {
+        return Err(failed("it is not a file with a key".to_owned()));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    Ok(SecretString::from(text))
+}
+
 fn identity(restore: &Restore) -> Result<Option<SecretString>, Trouble> {
     if restore.archive.recipients.is_empty() {
         return Ok(None);
     }
     if let Some(path) = &restore.identity {
-        // It may lie on a disk without modes, kept elsewhere until today: whoever named it vouches.
-        let failed = |why: String| {
-            Trouble::new(format!("cannot read the identity `{}`: {why}", path.display()))
-                .hint("name the file with the age identity: `--identity FILE`")
-        };
-        let metadata = path.metadata().map_err(|error| failed(error.to_string()))?;
-        if !metadata.is_file() || metadata.len() > LARGEST_IDENTITY {
-            return Err(failed("it is not a file with a key".to_owned()));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        return Ok(Some(SecretString::from(text)));
+        return read_identity(path).map(Some);
     }
     match &restore.location_identity {
         Some(place) => secret::read(&place.model()).map(Some).map_err(|error| {

@@ -6,6 +6,7 @@
 //! as if it had been done here. The record of the restore is where both can read it.
 
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
@@ -120,7 +121,7 @@ fn short(line: &str) -> String {
 /// See [`carry_out`]; or the process could not be started, or ended without a word.
 pub fn relay(mut order: Order, runner: Runner, watch: &mut Watch<'_>) -> Result<Record, Trouble> {
     make_work_dir(&order)?;
-    let program = std::env::current_exe()
+    let program = this_program()
         .map_err(|error| Trouble::new(format!("cannot find this program: {error}")))?;
     let mut files = Files::default();
     files.take_secrets(&mut order)?;
@@ -133,8 +134,12 @@ pub fn relay(mut order: Order, runner: Runner, watch: &mut Watch<'_>) -> Result<
     let mut end = None;
     let mut before = Snapshot::default();
     let Watch { stop, progress, log } = watch;
-    let outcome =
-        runner.run(&Command::Argv(argv.into()), &[], LONGEST, stop, &mut |stream, line| {
+    let outcome = runner.run_restore(
+        &Command::Argv(argv.into()),
+        order.run,
+        LONGEST,
+        stop,
+        &mut |stream, line| {
             let event = match stream {
                 Stream::Stdout => serde_json::from_str(line).ok(),
                 Stream::Stderr => None,
@@ -153,7 +158,8 @@ pub fn relay(mut order: Order, runner: Runner, watch: &mut Watch<'_>) -> Result<
                 Some(Event::End(trouble)) => end = Some(trouble),
                 None => log(line),
             }
-        });
+        },
+    );
     drop(files);
     let record = || {
         Record::read(&order.work_dir, order.run)
@@ -180,10 +186,22 @@ pub fn relay(mut order: Order, runner: Runner, watch: &mut Watch<'_>) -> Result<
                 Ok(_) => Trouble::new("the process that restores ended without a word"),
                 Err(error) => steps::of_process(error),
             };
-            let journal = "its unit's journal may say more: `journalctl -u 'larder-command-*'`";
+            let journal = "its unit's journal may say more: `journalctl -u 'larder-restore-*'`";
             Err(Trouble { hint: why.hint.clone().or(Some(journal.to_owned())), ..why })
         }
     }
+}
+
+/// The program of this process. After an upgrade another one has its place, which need not
+/// understand the same orders; then it is the one that this process still holds.
+fn this_program() -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let held = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    let is_the_same = |(here, held): (std::fs::Metadata, std::fs::Metadata)| {
+        (here.dev(), here.ino()) == (held.dev(), held.ino())
+    };
+    let both = program.metadata().and_then(|here| Ok((here, held.metadata()?)));
+    Ok(if both.is_ok_and(is_the_same) { program } else { held })
 }
 
 /// The words that this program itself uses.

@@ -55,6 +55,8 @@ pub(super) const CHUNKS: TableDefinition<(&[u8; 16], u32), &[u8]> =
     TableDefinition::new("upload-chunks");
 /// What is remembered of peers, by the peer's name.
 pub(super) const CONTACTS: TableDefinition<&str, &[u8]> = TableDefinition::new("contacts");
+/// How much room there was at locations, by location and day.
+pub(super) const SPACE: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("space");
 /// Small things.
 pub(super) const VALUES: TableDefinition<&str, &[u8]> = TableDefinition::new("values");
 
@@ -93,12 +95,13 @@ pub(super) fn ensure(txn: &WriteTransaction) -> Result<(), TableError> {
     txn.open_table(UPLOADS)?;
     txn.open_table(CHUNKS)?;
     txn.open_table(CONTACTS)?;
+    txn.open_table(SPACE)?;
     txn.open_table(VALUES)?;
     Ok(())
 }
 
 /// The tables that [`ensure`] makes.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "meta",
     "runs",
     "run-index",
@@ -115,6 +118,7 @@ const NAMES: [&str; 17] = [
     "uploads",
     "upload-chunks",
     "contacts",
+    "space",
     "values",
 ];
 

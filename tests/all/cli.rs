@@ -23,7 +23,9 @@ fn check_tells_every_mistake_as_json_also_when_it_fails() {
     assert!(list.len() >= 2, "{out}");
     for one in list {
         let keys: Vec<_> = one.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["column", "file", "hint", "line", "message", "severity"]);
+        let all =
+            ["column", "end_column", "file", "hint", "line", "message", "severity", "source_line"];
+        assert_eq!(keys, all);
     }
     let (code, out, err) = home.run("check");
     assert_eq!(code, 1);
@@ -54,11 +56,46 @@ fn what_init_writes_is_valid_and_it_never_overwrites() {
     assert_eq!(code, 0, "{out}{err}");
     assert!(std::fs::read_to_string(config.join(".gitignore")).unwrap().contains("secrets/"));
 
+    // What a package put there is no configuration yet.
+    let made = std::fs::read(config.join("larder.toml")).unwrap();
+    std::fs::remove_file(config.join("jobs.toml")).unwrap();
+    std::fs::write(config.join("larder.toml"), include_str!("../../packaging/debian/larder.toml"))
+        .unwrap();
+    let (code, out, err) = told(larder("check --config").arg(&config).output().unwrap());
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, _, err) = init();
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(std::fs::read(config.join("larder.toml")).unwrap(), made);
+
     let before = std::fs::read(config.join("larder.toml")).unwrap();
     let (code, _, err) = init();
     assert_eq!(code, 1);
     assert!(err.contains("there is a configuration already"), "{err}");
     assert_eq!(std::fs::read(config.join("larder.toml")).unwrap(), before);
+}
+
+#[test]
+fn init_refuses_what_would_not_be_valid_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, root) = (dir.path().join("etc"), dir.path().join("root"));
+    let init = |more: &str| {
+        let mut command = larder(&format!("init {more} --root"));
+        told(command.args([&root, &config]).output().unwrap())
+    };
+    let (code, _, err) = init("--listen 127.0.0.1:8470 --page-user alice");
+    assert_eq!(code, 1);
+    assert!(err.contains("nothing was written: `page` lets users in over a unix socket"), "{err}");
+    let (code, _, err) = init("--url ftp://jerry.example.org");
+    assert!(code == 1 && err.contains("nothing was written"), "{err}");
+    assert_eq!(init("--page-user alice").0, 2);
+    assert!(!config.exists());
+
+    let all = "--url https://jerry.example.org/larder --listen unix:/run/larder/web.sock \
+        --page-user alice --user-header Remote-User --data-dir /srv/larder";
+    let (code, _, err) = init(all);
+    assert_eq!(code, 0, "{err}");
+    let (code, out, err) = told(larder("check --config").arg(&config).output().unwrap());
+    assert_eq!(code, 0, "{out}{err}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn the_unit_gives_the_daemon_what_it_counts_on() {
     for promise in [
         "Type=notify",
         "WatchdogSec=",
-        "ExecReload=/bin/kill -HUP $MAINPID",
+        "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'",
         "TimeoutStopSec=15",
         "Restart=on-failure",
         "RestartPreventExitStatus=75",

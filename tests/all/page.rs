@@ -7,6 +7,12 @@ mod browser;
 mod entry;
 mod looking;
 mod doing;
+mod restoring;
+mod network;
+mod peers;
+mod forms;
+mod keys;
+mod plots;
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;

@@ -22,6 +22,7 @@ mod pushing;
 mod pushing_encrypted;
 mod pushing_through;
 mod fetching;
+mod command;
 mod ssh;
 mod plain_protocol;
 mod ransomware;

@@ -161,6 +161,16 @@ fn a_folder_without_archives_is_told() {
     fs::create_dir(instance.path("empty")).unwrap();
     let empty = instance.path("empty").display().to_string();
     assert!(instance.fails(1, &["recover", &empty]).contains("RESTORE.txt"));
+    // Archives that were copied without the hidden file beside them.
+    instance.source("notes/a.txt", b"alpha");
+    instance.ok(&["run", "notes"]);
+    sh("mkdir found; cp archives/* found; rm -rf etc state", &instance.path(""));
+    let found = instance.path("found").display().to_string();
+    let said = instance.fails(1, &["recover", &found, "--dry-run"]);
+    assert!(said.contains("holds 1 archive that larder described"), "{said}");
+    let mark = said.split("mark the folder: ").nth(1).unwrap().lines().next().unwrap();
+    sh(mark, &instance.path(""));
+    instance.ok(&["recover", &found, "--dry-run"]);
     let missing = instance.path("missing").display().to_string();
     assert!(instance.fails(1, &["recover", &missing]).contains("mounted"));
 }

@@ -7,6 +7,7 @@ pub(crate) mod instance;
 
 mod archiving;
 mod crashing;
+mod making_way;
 pub(crate) mod keeping;
 mod reloading;
 mod refusing;

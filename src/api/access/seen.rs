@@ -9,9 +9,9 @@
 use std::sync::Arc;
 
 use super::{Caller, Scope};
-use crate::engine::{ConfigReport, View};
+use crate::engine::{ConfigReport, Foreseen, View};
 use crate::model::archive::{Archive, Condition};
-use crate::model::desired::Desired;
+use crate::model::desired::{Defaults, Desired};
 use crate::model::name::PlaceName;
 use crate::model::observed::Observed;
 use crate::model::run::{Run, Work};
@@ -74,6 +74,8 @@ fn of_peer(view: &View, peer: &PlaceName) -> View {
     let peers = desired.peers.iter().filter(|(name, _)| *name == peer);
     let seen = Desired {
         instance: desired.instance.clone(),
+        defaults: Defaults::default(),
+        policies: [].into(),
         recovery_recipients: Vec::new(),
         keeps_configuration: false,
         jobs: [].into(),
@@ -124,6 +126,8 @@ fn of_peer(view: &View, peer: &PlaceName) -> View {
         observed: Arc::new(observed),
         plan: Arc::new(plan),
         verdicts: Arc::default(),
+        space: Arc::default(),
+        foreseen: Foreseen::default(),
         uncovered: None,
         listening: Arc::default(),
         notices: Arc::default(),

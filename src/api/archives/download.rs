@@ -132,7 +132,7 @@ pub(in crate::api) async fn download(
 }
 
 /// Why it cannot be opened; what the system said, with paths of this host, is for administrators.
-fn not_opened(caller: &Caller, archive: &Archive, error: RequestError) -> Problem {
+pub(super) fn not_opened(caller: &Caller, archive: &Archive, error: RequestError) -> Problem {
     match error {
         RequestError::Failed(_) if *caller != Caller::Local => {
             let detail = format!("the file of `{}` cannot be opened", archive.name);

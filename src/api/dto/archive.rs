@@ -8,8 +8,10 @@ use crate::engine::View;
 use crate::model::archive::{self as model, Condition, How, Outcome};
 use crate::model::location::Codec;
 use crate::model::observed;
+use crate::model::peer::shown_host;
 
 /// One copy of an archive.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Archive {
     /// Its identity, the same in every copy.
@@ -23,6 +25,9 @@ pub struct Archive {
     #[serde(default)]
     #[schema(required)]
     pub peer: Option<String>,
+    /// Whether this instance made it, also under an earlier name.
+    #[serde(default)]
+    pub own: bool,
     /// The job that made it.
     pub job: String,
     /// That job's type.
@@ -224,6 +229,23 @@ pub(in crate::api) fn condition_word(condition: &Condition) -> &'static str {
 }
 
 impl Archive {
+    /// Who made it, as people are shown it.
+    #[must_use]
+    pub fn maker(&self) -> String {
+        shown_host(&self.origin, self.peer.as_deref())
+    }
+
+    /// The job that made it, as people are shown it in lists: that of another instance with whose
+    /// it is.
+    #[must_use]
+    pub fn shown_job(&self) -> String {
+        match &self.peer {
+            Some(peer) => format!("{peer}: {}", self.job),
+            None if self.own => self.job.clone(),
+            None => format!("{}: {}", self.origin, self.job),
+        }
+    }
+
     /// The archive, with times in the view's zone.
     #[must_use]
     pub fn new(view: &View, archive: &model::Archive, retention: Option<Kept>) -> Self {
@@ -251,7 +273,11 @@ impl Archive {
             id: archive.id.to_string(),
             name: archive.name.to_string(),
             origin: archive.origin.to_string(),
-            peer: view.desired.peer_of_origin(&archive.origin).map(|peer| peer.name.to_string()),
+            peer: view
+                .desired
+                .peer_at(&archive.location, &archive.origin)
+                .map(|peer| peer.name.to_string()),
+            own: view.desired.is_ours(&archive.location, &archive.origin),
             job: archive.job.to_string(),
             job_type: archive.job_type.word().to_owned(),
             label: archive.label.to_string(),

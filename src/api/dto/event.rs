@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::health::problems;
 use crate::engine::View;
+use crate::model::contact::Presence;
 use crate::model::run::RunStatus;
 use crate::status::Verdict;
 
@@ -29,6 +30,12 @@ pub struct Overview {
     pub running: Vec<u64>,
     /// Series whose deletions wait for approval.
     pub blocked: usize,
+    /// Peers that answered when they were last asked.
+    #[serde(default)]
+    pub peers_online: usize,
+    /// Peers that cannot be asked now.
+    #[serde(default)]
+    pub peers_away: usize,
     /// How many lines `problems` of `/health` has.
     pub problems: usize,
 }
@@ -48,6 +55,12 @@ impl Overview {
         let verdicts = view.verdicts.iter();
         let count = |verdict| verdicts.clone().filter(|one| one.verdict == verdict).count();
         let open = view.observed.open_runs.iter();
+        let contacts = view.observed.contacts.values();
+        let peers = view.desired.peers.keys().filter_map(|name| view.observed.contacts.get(name));
+        let is_away = |presence: Presence| match presence {
+            Presence::Offline | Presence::Error => true,
+            Presence::Unknown | Presence::Online => false,
+        };
         let running = open.clone().filter(|run| run.status == RunStatus::Running);
         Self {
             generation: view.config.generation,
@@ -59,6 +72,8 @@ impl Overview {
             queued: open.filter(|run| run.status == RunStatus::Queued).count(),
             running: running.map(|run| run.id.0).collect(),
             blocked: view.plan.blocked.len(),
+            peers_online: contacts.filter(|one| one.presence == Presence::Online).count(),
+            peers_away: peers.filter(|peer| is_away(peer.presence)).count(),
             problems: problems(view).len(),
         }
     }

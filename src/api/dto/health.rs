@@ -109,6 +109,10 @@ pub struct Diagnostic {
     pub line: u32,
     /// 1-based column, in characters.
     pub column: u32,
+    /// Where it ends in that line: the first column behind it.
+    pub end_column: u32,
+    /// The line itself, what may be secret blotted out.
+    pub source_line: String,
     /// `error` or `warning`.
     #[schema(value_type = words::Severity)]
     pub severity: String,
@@ -129,6 +133,8 @@ impl From<&config::Diagnostic> for Diagnostic {
             file: diagnostic.file.clone(),
             line: diagnostic.line,
             column: diagnostic.column,
+            end_column: diagnostic.end_column,
+            source_line: diagnostic.source_line.clone(),
             severity: severity.to_owned(),
             message: diagnostic.message.clone(),
             hint: diagnostic.hint.clone(),

@@ -96,6 +96,26 @@ pub struct LastDrill {
     pub text: String,
 }
 
+/// How a day of a job went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobDay {
+    /// The day, in the instance's zone.
+    #[schema(value_type = words::CivilDay)]
+    pub day: String,
+    /// `success`, `warning` or `error` for the best backup of the day; `missed` when something was
+    /// due and nothing ran, `nothing` when nothing was, `unknown` when nobody remembers.
+    #[schema(value_type = words::DayState)]
+    pub state: String,
+    /// How many backups ended that are remembered.
+    pub runs: u32,
+}
+
+impl From<&status::days::Day> for JobDay {
+    fn from(day: &status::days::Day) -> Self {
+        Self { day: day.date.to_string(), state: day.state.word().to_owned(), runs: day.runs }
+    }
+}
+
 /// A policy in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Retention {

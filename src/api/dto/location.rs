@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::archive::codec_word;
-use super::words;
+use super::network::held;
+use super::{Forecast, Held, words};
 use crate::engine::View;
 use crate::model::location as model;
 use crate::model::observed::LocationState;
@@ -50,10 +51,17 @@ pub struct Location {
     pub archives: u64,
     /// Bytes of their files.
     pub size: u64,
+    /// The same by who made them.
+    #[serde(default)]
+    pub held: Vec<Held>,
     /// Archives in its trash.
     pub trashed: u64,
     /// Files that are not ours.
     pub foreign: u64,
+    /// What is foreseen; `null` where the asker is not told.
+    #[serde(default)]
+    #[schema(required)]
+    pub forecast: Option<Forecast>,
     /// Where it is written: `FILE:LINE:COLUMN`.
     pub place: String,
 }
@@ -94,8 +102,10 @@ impl Location {
             total,
             archives: there.len() as u64,
             size: there.iter().map(|archive| archive.file_size).sum(),
+            held: held(view, Some(&location.name), None),
             trashed: gone.len() as u64,
             foreign: foreign as u64,
+            forecast: None,
             place: location.place.to_string(),
         }
     }

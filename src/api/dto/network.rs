@@ -9,10 +9,14 @@ use super::{Health, Moment, Run, Verdict, words};
 use crate::engine::View;
 use crate::model::archive::{Archive, Condition};
 use crate::model::contact::Presence;
-use crate::model::name::PlaceName;
-use crate::model::peer::{Peer, PeerKind};
+use crate::model::name::{InstanceName, PlaceName};
+use crate::model::peer::{Peer, PeerKind, shown_host};
 use crate::model::run::RunStatus;
 use crate::reconcile::watch;
+
+mod order;
+
+pub use order::{Urgency, troubled, urgent_first};
 
 /// The words of a verdict.
 const VERDICTS: [&str; 3] = ["protected", "at_risk", "unprotected"];
@@ -23,6 +27,11 @@ const VERDICTS: [&str; 3] = ["protected", "at_risk", "unprotected"];
 pub struct Member {
     /// Its name.
     pub name: String,
+    /// The name that it gives itself, once it told; of a `backup-channel` the host name that it
+    /// is a label for.
+    #[serde(default)]
+    #[schema(required)]
+    pub instance: Option<String>,
     /// Whether it is the instance that answers.
     #[serde(rename = "self")]
     pub is_self: bool,
@@ -139,6 +148,13 @@ pub struct Held {
     pub location: String,
     /// Who made the archives.
     pub origin: String,
+    /// The peer that this instance is known as here.
+    #[serde(default)]
+    #[schema(required)]
+    pub peer: Option<String>,
+    /// Whether it is the instance that answers, also under an earlier name.
+    #[serde(default)]
+    pub own: bool,
     /// How many.
     pub count: u64,
     /// Bytes of their files.
@@ -159,8 +175,9 @@ impl From<&Run> for MemberRun {
     }
 }
 
-/// What rests where, of all archives or of those at one location.
-fn held(view: &View, only: Option<&PlaceName>) -> Vec<Held> {
+/// What rests where, of all archives or of those at one location, as somebody sees it: a peer
+/// learns the name of no other.
+pub(super) fn held(view: &View, only: Option<&PlaceName>, asking: Option<&PlaceName>) -> Vec<Held> {
     let is_there = |archive: &&Archive| !matches!(archive.condition, Condition::Trashed { .. });
     let is_seen = |archive: &&Archive| only.is_none_or(|place| archive.location == *place);
     let mut sums: BTreeMap<_, (u64, u64)> = BTreeMap::new();
@@ -169,13 +186,27 @@ fn held(view: &View, only: Option<&PlaceName>) -> Vec<Held> {
         *count += 1;
         *bytes = bytes.saturating_add(archive.file_size);
     }
-    let held = sums.into_iter().map(|((location, origin), (count, size_bytes))| Held {
-        location: location.to_string(),
-        origin: origin.to_string(),
-        count,
-        size_bytes,
+    let held = sums.into_iter().map(|((location, origin), (count, size_bytes))| {
+        let peer = view.desired.peer_at(location, origin).map(|peer| &peer.name);
+        let peer = peer.filter(|peer| asking.is_none_or(|asking| asking == *peer));
+        Held {
+            location: location.to_string(),
+            origin: origin.to_string(),
+            peer: peer.map(ToString::to_string),
+            own: view.desired.is_ours(location, origin),
+            count,
+            size_bytes,
+        }
     });
     held.collect()
+}
+
+impl Held {
+    /// Who made them, as people are shown it.
+    #[must_use]
+    pub fn maker(&self) -> String {
+        shown_host(&self.origin, self.peer.as_deref())
+    }
 }
 
 impl Member {
@@ -214,17 +245,18 @@ impl Member {
             })
             .collect();
         let archives = match asking {
-            None => held(view, None),
+            None => held(view, None, None),
             Some(peer) => {
                 let place = desired.name_space(peer);
-                place.map(|place| held(view, Some(&place))).unwrap_or_default()
+                place.map(|place| held(view, Some(&place), asking)).unwrap_or_default()
             }
         };
         let ended = jobs.iter().filter_map(|job| job.last_run.as_ref());
         let ended = ended.filter(|run| run.finished_at.is_some());
         let last_run = ended.max_by_key(|run| (run.finished_at, run.id)).cloned();
         Self {
-            name: health.instance,
+            name: health.instance.clone(),
+            instance: Some(health.instance),
             is_self: true,
             kind: None,
             url: desired.instance.url.clone(),
@@ -246,11 +278,10 @@ impl Member {
     /// A peer, as far as it is known here: what it last told about itself, also while it is off.
     #[must_use]
     pub fn of_peer(view: &View, peer: &Peer) -> Self {
-        let url = match &peer.kind {
-            PeerKind::Instance { url, .. } => url.clone(),
-            PeerKind::BackupChannel { .. } | PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_) => {
-                None
-            }
+        let (url, hostname) = match &peer.kind {
+            PeerKind::Instance { url, .. } => (url.clone(), None),
+            PeerKind::BackupChannel { hostname, .. } => (None, Some(hostname.clone())),
+            PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_) => (None, None),
         };
         let moment = |at| Moment::new(at, view.at.time_zone());
         let contact = view.observed.contacts.get(&peer.name);
@@ -258,6 +289,7 @@ impl Member {
         let holdings = contact.and_then(|contact| contact.holdings.as_ref());
         let mut member = Self {
             name: peer.name.to_string(),
+            instance: hostname,
             is_self: false,
             kind: Some(peer.kind.word().to_owned()),
             url,
@@ -276,7 +308,7 @@ impl Member {
         };
         let told = told.and_then(|told| serde_json::from_str::<Self>(&told.member_json).ok());
         if let Some(told) = told {
-            member.take(told);
+            member.take(view, told);
         } else if let Some(held) = holdings {
             let bytes =
                 held.copies.iter().fold(0_u64, |sum, one| sum.saturating_add(one.file_size));
@@ -288,7 +320,7 @@ impl Member {
     }
 
     /// Takes what a peer told about itself. Words that nobody here knows say nothing.
-    fn take(&mut self, told: Self) {
+    fn take(&mut self, view: &View, told: Self) {
         let is_verdict = |word: &String| VERDICTS.contains(&word.as_str());
         let is_run = |run: &MemberRun| RunStatus::from_word(&run.status).is_some();
         self.health = told.health.filter(|word| matches!(word.as_str(), "ok" | "degraded"));
@@ -301,7 +333,25 @@ impl Member {
             };
             jobs.into_iter().map(known).collect()
         });
-        self.archives = told.archives;
+        self.instance = Some(told.name).filter(|name| !name.is_empty());
+        // Whose they are is known here by other names than there.
+        self.archives = told.archives.map(|archives| {
+            let known = |held: Held| {
+                let origin = held.origin.parse::<InstanceName>().ok();
+                let origin = origin.as_ref();
+                let instance = &view.desired.instance;
+                let is_ours = |name: &InstanceName| {
+                    *name == instance.name || instance.formerly.contains(name)
+                };
+                let peer = origin.and_then(|origin| view.desired.peer_of_origin(origin));
+                Held {
+                    peer: peer.map(|peer| peer.name.to_string()),
+                    own: origin.is_some_and(is_ours),
+                    ..held
+                }
+            };
+            archives.into_iter().map(known).collect()
+        });
         self.archive_count = told.archive_count;
         self.archive_bytes = told.archive_bytes;
         self.last_run = told.last_run.filter(is_run);

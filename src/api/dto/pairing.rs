@@ -21,6 +21,89 @@ pub struct NewPeer {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub config: Option<Value>,
+    /// The token that an instance gave us: it is written to `secrets/peer-NAME`, which its table
+    /// names then.
+    #[serde(default)]
+    pub secret: Option<String>,
+}
+
+/// What would become of a peer that is to be added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerDraft {
+    /// Whether the whole configuration is valid with it.
+    pub valid: bool,
+    /// Whether it would be written here; otherwise somebody commits it.
+    pub writes: bool,
+    /// Its file, relative to the configuration's directory.
+    #[schema(required)]
+    pub file: Option<String>,
+    /// What stands in there.
+    #[schema(required)]
+    pub toml: Option<String>,
+    /// The file of the token that the table names.
+    #[schema(required)]
+    pub secret_file: Option<String>,
+    /// Every mistake.
+    pub mistakes: Vec<PeerMistake>,
+}
+
+/// A mistake in a peer that is to be added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerMistake {
+    /// Where it is: `name`, `kind`, or a key of its table (`hostname`, `ssh.path`).
+    #[schema(required)]
+    pub field: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    #[schema(required)]
+    pub hint: Option<String>,
+}
+
+/// What removing a peer comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerRemoval {
+    /// Whether its file would be removed here; otherwise somebody takes out its lines.
+    pub writes: bool,
+    /// The file in which it stands, relative to the configuration's directory.
+    pub file: String,
+    /// Which lines of it are about the peer, as `6-8,12`; `null` where only a person can tell.
+    #[schema(required)]
+    pub lines: Option<String>,
+    /// These lines.
+    pub toml: String,
+    /// Whether nothing else stands in that file.
+    pub whole_file: bool,
+    /// The file of its token that goes with it.
+    #[schema(required)]
+    pub secret_file: Option<String>,
+    /// What still needs it, and where that stands: first this has to change.
+    pub needed_by: Vec<String>,
+}
+
+/// Which kinds of peer this host can have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerKinds {
+    /// Whether peers are written and removed over the API (`page_edits_peers`).
+    pub edits: bool,
+    /// Every kind.
+    pub kinds: Vec<PeerKindHere>,
+}
+
+/// A kind of peer, and whether this host can have one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerKindHere {
+    /// The kind.
+    #[schema(value_type = words::PeerKind)]
+    pub kind: String,
+    /// Whether this host can.
+    pub available: bool,
+    /// Why not.
+    #[schema(required)]
+    pub why: Option<String>,
+    /// What to do about it.
+    #[schema(required)]
+    pub hint: Option<String>,
 }
 
 /// Whom to invite.

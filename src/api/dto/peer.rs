@@ -1,5 +1,7 @@
 //! Peers.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +10,9 @@ use utoipa::ToSchema;
 use super::{Moment, words};
 use crate::config;
 use crate::engine::View;
+use crate::model::archive::{Archive, Condition};
 use crate::model::contact::{self, Presence};
+use crate::model::name::PlaceName;
 use crate::model::peer as model;
 
 /// Another instance, or a host that holds copies.
@@ -36,6 +40,10 @@ pub struct Peer {
     #[serde(default)]
     #[schema(required)]
     pub why: Option<String>,
+    /// What to do about it, where that is known.
+    #[serde(default)]
+    #[schema(required)]
+    pub hint: Option<String>,
     /// When it was last asked, whatever came of it.
     #[serde(default)]
     #[schema(required)]
@@ -52,6 +60,9 @@ pub struct Peer {
     #[serde(default)]
     #[schema(required)]
     pub holdings: Option<Holdings>,
+    /// What this host holds of the peer's archives, without those in the trash.
+    #[serde(default)]
+    pub stored: Stored,
     /// Archives of its own that it offers this instance.
     #[serde(default)]
     pub offered: u64,
@@ -65,6 +76,10 @@ pub struct Peer {
     /// Where its archives go when it may store them here.
     #[schema(required)]
     pub stores_at: Option<String>,
+    /// The most it may store here, in bytes.
+    #[serde(default)]
+    #[schema(required)]
+    pub quota: Option<u64>,
     /// Where it is written: `FILE:LINE:COLUMN`.
     pub place: String,
 }
@@ -80,6 +95,50 @@ pub struct Holdings {
     pub bytes: u64,
     /// When it said so.
     pub known_at: Moment,
+}
+
+/// What this host holds of a peer's archives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Stored {
+    /// How many.
+    pub archives: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+}
+
+/// What this host holds of each peer's archives: the sums of a moment.
+#[derive(Debug, Clone, Default)]
+pub struct Shares(BTreeMap<PlaceName, Stored>);
+
+impl Shares {
+    /// The sums of a view: one walk over its archives, for all peers together.
+    #[must_use]
+    pub fn of(view: &View) -> Self {
+        let desired = &view.desired;
+        if desired.peers.is_empty() {
+            return Self::default();
+        }
+        let mut sums: BTreeMap<_, (&Archive, Stored)> = BTreeMap::new();
+        for archive in &view.observed.archives {
+            if matches!(archive.condition, Condition::Trashed { .. }) {
+                continue;
+            }
+            let place = (&archive.location, &archive.origin);
+            let (_, sum) = sums.entry(place).or_insert((archive, Stored::default()));
+            sum.archives += 1;
+            sum.bytes = sum.bytes.saturating_add(archive.file_size);
+        }
+        let mut shares: BTreeMap<PlaceName, Stored> = BTreeMap::new();
+        for (archive, sum) in sums.into_values() {
+            // Whose the first of them is, all of them are.
+            let whose = desired.peers.values().find(|peer| desired.is_of_peer(archive, peer));
+            let Some(peer) = whose else { continue };
+            let share = shares.entry(peer.name.clone()).or_default();
+            share.archives += sum.archives;
+            share.bytes = share.bytes.saturating_add(sum.bytes);
+        }
+        Self(shares)
+    }
 }
 
 impl Holdings {
@@ -99,7 +158,7 @@ impl Holdings {
 impl Peer {
     /// The peer, as far as anything is known of it.
     #[must_use]
-    pub fn new(view: &View, peer: &model::Peer) -> Self {
+    pub fn new(view: &View, peer: &model::Peer, shares: &Shares) -> Self {
         let accepted = peer.accept.as_ref();
         let contact = view.observed.contacts.get(&peer.name);
         let zone = view.at.time_zone();
@@ -113,16 +172,19 @@ impl Peer {
             last_seen: contact.and_then(|one| one.last_seen).map(moment),
             created_at: contact.map(|one| moment(one.created_at)),
             why: contact.and_then(|one| one.why.clone()),
+            hint: contact.and_then(|one| one.hint.clone()),
             checked_at: contact.and_then(|one| one.checked_at).map(moment),
             next_check: contact.filter(|_| is_asked).map(|one| moment(one.check_at)),
             version: contact.and_then(|one| Some(one.told.as_ref()?.version.clone())),
             holdings: contact
                 .and_then(|one| one.holdings.as_ref())
                 .map(|holdings| Holdings::new(holdings, moment)),
+            stored: shares.0.get(&peer.name).copied().unwrap_or_default(),
             offered: contact.map_or(0, |one| one.offered.len() as u64),
             sender_can_delete: contact.and_then(|one| one.sender_can_delete),
             offsite: peer.offsite,
             stores_at: accepted.map(|accept| accept.location.to_string()),
+            quota: accepted.and_then(|accept| accept.quota).map(|quota| quota.0),
             place: peer.place.to_string(),
         }
     }
@@ -131,7 +193,7 @@ impl Peer {
     #[must_use]
     pub fn published(mut self) -> Self {
         if self.status == Presence::Error.word() {
-            self.why = None;
+            (self.why, self.hint) = (None, None);
         }
         // It moves with every look, and what is published is written anew with every change.
         (self.checked_at, self.next_check) = (None, None);

@@ -1,6 +1,7 @@
 //! The plan: what will be done, and what waits for approval.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,9 +10,11 @@ use super::run::{cause_word, in_words};
 use super::{Moment, words};
 use crate::engine::View;
 use crate::model::archive::{Archive, ArchiveId, Series};
+use crate::model::desired::Desired;
 use crate::model::job::Job;
 use crate::model::name::JobName;
 use crate::model::observed::Freeze;
+use crate::model::peer::shown_host;
 use crate::reconcile::guards::frozen;
 use crate::reconcile::{self as model, Weight};
 
@@ -81,6 +84,10 @@ pub struct Action {
 pub struct SeriesName {
     /// Who made its archives.
     pub origin: String,
+    /// The peer that this instance is known as here.
+    #[serde(default)]
+    #[schema(required)]
+    pub peer: Option<String>,
     /// Which job made them.
     pub job: String,
     /// Where they rest.
@@ -154,25 +161,42 @@ pub struct Ended {
     pub ended: bool,
 }
 
-impl From<&Series> for SeriesName {
-    fn from(series: &Series) -> Self {
+impl SeriesName {
+    /// The series, with the peer whose it is.
+    #[must_use]
+    pub fn new(desired: &Desired, series: &Series) -> Self {
+        let peer = desired.peer_at(&series.location, &series.origin);
         Self {
             origin: series.origin.to_string(),
+            peer: peer.map(|peer| peer.name.to_string()),
             job: series.job.to_string(),
             location: series.location.to_string(),
         }
     }
+
+    /// Who made its archives, as people are shown it.
+    #[must_use]
+    pub fn maker(&self) -> String {
+        shown_host(&self.origin, self.peer.as_deref())
+    }
 }
 
-impl From<&model::Blocked> for Blocked {
-    fn from(blocked: &model::Blocked) -> Self {
+impl fmt::Display for SeriesName {
+    /// As people are shown it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} at {}", self.maker(), self.job, self.location)
+    }
+}
+
+impl Blocked {
+    fn new(desired: &Desired, blocked: &model::Blocked) -> Self {
         let archives = blocked.archives.iter().map(|(id, name, reason)| BlockedArchive {
             id: id.to_string(),
             name: name.to_string(),
             reason: reason.clone(),
         });
         Self {
-            series: SeriesName::from(&blocked.series),
+            series: SeriesName::new(desired, &blocked.series),
             hash: blocked.hash.clone(),
             reason: blocked.reason.clone(),
             frees_bytes: blocked.frees,
@@ -181,8 +205,10 @@ impl From<&model::Blocked> for Blocked {
     }
 }
 
-impl From<&model::Day> for Day {
-    fn from(day: &model::Day) -> Self {
+impl Day {
+    /// The day, with series as people are shown them.
+    #[must_use]
+    pub fn new(desired: &Desired, day: &model::Day) -> Self {
         let made = day.made.iter().map(|(job, place)| format!("{job} at {place}"));
         let copied = day.copied.iter().map(|(name, place)| format!("{name} to {place}"));
         let expired = day.expired.iter().map(|(name, place)| format!("{name} at {place}"));
@@ -192,7 +218,7 @@ impl From<&model::Day> for Day {
             copied: copied.collect(),
             drilled: day.drilled.iter().map(ToString::to_string).collect(),
             expired: expired.collect(),
-            blocked: day.blocked.iter().map(ToString::to_string).collect(),
+            blocked: day.blocked.iter().map(|series| desired.shown_series(series)).collect(),
         }
     }
 }
@@ -243,7 +269,7 @@ impl Plan {
             at: Moment::new(plan.at.timestamp(), zone),
             hash: plan.deletions_hash(),
             actions: actions.collect(),
-            blocked: plan.blocked.iter().map(Blocked::from).collect(),
+            blocked: plan.blocked.iter().map(|one| Blocked::new(desired, one)).collect(),
             notes: plan.notes.iter().map(Note::from).collect(),
             wake_at: plan.wake_at.map(|at| Moment::new(at, zone)),
             text: plan.to_string(),
@@ -253,5 +279,22 @@ impl Plan {
             }),
             days: Vec::new(),
         }
+    }
+}
+
+/// What becomes of an archive of one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Simulated {
+    /// The day.
+    pub id: String,
+    /// Whether it is there in the end.
+    pub keep: bool,
+    /// Why.
+    pub reasons: Vec<String>,
+}
+
+impl From<&crate::reconcile::simulate::Line> for Simulated {
+    fn from(line: &crate::reconcile::simulate::Line) -> Self {
+        Self { id: line.id.clone(), keep: line.keep, reasons: line.reasons.clone() }
     }
 }

@@ -76,6 +76,14 @@ pub struct RestoreStatus {
     pub set_aside: Vec<SetAside>,
     /// Whether it was undone.
     pub undone: bool,
+    /// Whether there is something that can be put back.
+    #[serde(default)]
+    #[schema(required)]
+    pub can_undo: bool,
+    /// The restore that it undoes, where it is an undoing itself.
+    #[serde(default)]
+    #[schema(required)]
+    pub undoes: Option<u64>,
 }
 
 /// What came of a step.
@@ -107,16 +115,27 @@ pub struct SetAside {
 impl RestoreStatus {
     pub(in crate::api) fn new(run: Run, record: Option<Record>) -> Self {
         let Some(record) = record else {
-            return Self { run, steps: Vec::new(), set_aside: Vec::new(), undone: false };
+            return Self {
+                run,
+                steps: Vec::new(),
+                set_aside: Vec::new(),
+                undone: false,
+                can_undo: false,
+                undoes: None,
+            };
         };
+        let is_open = record.aside.iter().any(|aside| !aside.returned);
         let open = record.aside.iter().filter(|aside| !aside.returned);
         let set_aside = open.filter_map(|aside| {
             Some(SetAside { what: aside.kept.in_words(), place: aside.place.clone()? })
         });
+        let is_over = run.is_final();
         Self {
             run,
             set_aside: set_aside.collect(),
             undone: record.undone,
+            can_undo: is_over && is_open && !record.undone && record.undoes.is_none(),
+            undoes: record.undoes,
             steps: record
                 .steps
                 .into_iter()

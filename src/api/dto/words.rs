@@ -64,6 +64,8 @@ described! {
     VerdictWord = |doc| closed(doc, ["protected", "at_risk", "unprotected"]);
     /// What a drill found: `unable` when it cannot be found out on this host as it is.
     DrillOutcome = |doc| closed(doc, ["proven", "failed", "unable"]);
+    /// How a day of a job went.
+    DayState = |doc| closed(doc, ["unknown", "nothing", "missed", "error", "warning", "success"]);
     /// In what state a copy is.
     Condition = |doc| closed(doc, &CONDITIONS[..5]);
     /// What a list of archives can be narrowed to.
@@ -86,6 +88,11 @@ described! {
     Part = |doc| closed(doc, ModelPart::ALL.map(ModelPart::word));
     /// What came of a step.
     StepOutcome = |doc| closed(doc, ["done", "failed", "unfinished", "not done"]);
+    /// What a member of an archive is.
+    MemberKind = |doc| closed(
+        doc,
+        ["file", "directory", "hardlink", "symlink", "fifo", "char", "block"],
+    );
     /// What there is on a host.
     CoveredKind = |doc| closed(doc, ["database", "app", "directory", "volume"]);
     /// Whether a job keeps it.
@@ -103,6 +110,8 @@ described! {
     JobNameText = |doc| text(doc).pattern(Some(JOB_NAME)).into();
     /// Where a list of archives goes on: from the `Link` header of the page before.
     ArchivesCursor = |doc| text(doc).pattern(Some(ARCHIVES_CURSOR)).into();
+    /// Bytes as hex digits.
+    HexText = |doc| text(doc).pattern(Some("^([0-9A-Fa-f]{2})*$")).into();
     /// A file of the configuration, relative to its directory.
     ConfigFile = |doc| text(doc).pattern(Some(CONFIG_FILE)).into();
     /// The identity of an archive, the same in every copy.

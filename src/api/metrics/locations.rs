@@ -13,6 +13,7 @@ use crate::model::location::Location;
 use crate::model::name::PlaceName;
 use crate::model::observed::LocationState;
 use crate::model::peer::Peer;
+use crate::reconcile::forecast::Forecast;
 use crate::reconcile::watch;
 
 /// The conditions that are counted from the start.
@@ -27,8 +28,13 @@ struct Stock {
     longest_unread: Option<Timestamp>,
 }
 
-/// Those locations that are asked for.
-pub(super) fn locations(text: &mut Exposition, view: &View, wanted: impl Fn(&PlaceName) -> bool) {
+/// Those locations that are asked for; what is foreseen of them is for the instance's own.
+pub(super) fn locations(
+    text: &mut Exposition,
+    view: &View,
+    foreseen: Option<&BTreeMap<PlaceName, Forecast>>,
+    wanted: impl Fn(&PlaceName) -> bool,
+) {
     let all = view.desired.locations.values().filter(|location| wanted(&location.name));
     let all: Vec<&Location> = all.collect();
     let stocks = stocks(view);
@@ -68,6 +74,15 @@ pub(super) fn locations(text: &mut Exposition, view: &View, wanted: impl Fn(&Pla
         "larder_location_min_free_bytes",
         "Bytes that a run must leave free there.",
         &|location| Some(Value::Number(location.min_free.0)),
+    );
+    each(
+        "larder_location_full_timestamp_seconds",
+        "When the next archive will not fit there any more if everything goes on as it does; missing while that is not foreseen.",
+        &|location| {
+            let day = foreseen?.get(&location.name)?.full_on?;
+            let at = day.to_zoned(view.at.time_zone().clone()).ok()?;
+            Some(Value::Moment(at.timestamp()))
+        },
     );
     each(
         "larder_location_oldest_verification_timestamp_seconds",

@@ -173,6 +173,7 @@ fn an_archive_says_everything_but_its_jobs_table() {
       "name": "jerry_web_20260508",
       "origin": "jerry",
       "outcome": "good",
+      "own": true,
       "peer": null,
       "pinned": false,
       "reasons": [],
@@ -198,7 +199,7 @@ async fn the_other_resources_keep_their_keys() {
     insta::assert_snapshot!(keys(&health["config"]), @"applied commit dir generation hash stale valid");
     insta::assert_snapshot!(keys(&health["executor"]), @"blocked queued running");
     insta::assert_snapshot!(keys(&get(&router, "/api/v1/status").await.body[0]), @"copies job last_proven last_success next_drill next_run next_scheduled offsite overdue reasons verdict");
-    insta::assert_snapshot!(keys(&get(&router, "/api/v1/locations").await.body[0]), @"archives compress encrypted foreign free min_free name offsite path place reason removable require_mount size state total trashed type");
+    insta::assert_snapshot!(keys(&get(&router, "/api/v1/locations").await.body[0]), @"archives compress encrypted forecast foreign free held min_free name offsite path place reason removable require_mount size state total trashed type");
     let plan = get(&router, "/api/v1/plan").await.body;
     insta::assert_snapshot!(keys(&plan), @"actions at blocked hash notes text wake_at");
     insta::assert_snapshot!(keys(&plan["actions"][0]), @"cause frees_bytes job kind needs_bytes reasons what");

@@ -1,4 +1,4 @@
-//! `larder archive contents`: the members of an archive.
+//! `larder archive contents`: the members of an archive, one of its directories, or what is found.
 
 use std::io::Read;
 
@@ -8,9 +8,10 @@ use serde::Serialize;
 use super::super::ask;
 use super::super::client::Client;
 use super::super::context::Context;
-use super::super::words::clean;
+use super::super::words::{clean, query, segment};
 use super::export::{Encoding, plain};
 use super::{ContentsArguments, one, path};
+use crate::api::dto::{Archive, ContentsEntry};
 use crate::archive::{Entry, Reader};
 
 pub(super) async fn contents(
@@ -19,6 +20,9 @@ pub(super) async fn contents(
     arguments: &ContentsArguments,
 ) -> anyhow::Result<u8> {
     let archive = one(client, &arguments.one).await?;
+    if arguments.directory.is_some() || arguments.search.is_some() {
+        return page(context, client, arguments, &archive).await;
+    }
     let encoding = Encoding::of(&archive, arguments.identity.is_some())?;
     let identity = ask::read_identity(arguments.identity.as_deref())?;
     let path = path(&archive.id, "/download", Some(&archive.location));
@@ -28,6 +32,49 @@ pub(super) async fn contents(
         move |file: Box<dyn Read + Send>| members(&context, file, &encoding, identity.as_deref());
     super::export::blocking(stream, print).await?;
     Ok(0)
+}
+
+/// One directory, or what is found: whoever has the file looks, so that it need not travel.
+async fn page(
+    context: &Context,
+    client: &Client,
+    arguments: &ContentsArguments,
+    archive: &Archive,
+) -> anyhow::Result<u8> {
+    let identity = arguments.identity.as_deref().map(std::path::absolute).transpose()?;
+    let identity = identity.as_ref().map(|path| path.to_string_lossy());
+    let path = query(
+        &format!("/archives/{}/contents", segment(&archive.id)),
+        &[
+            ("location", Some(archive.location.as_str())),
+            ("path", arguments.directory.as_deref()),
+            ("search", arguments.search.as_deref()),
+            ("identity", identity.as_deref()),
+        ],
+    );
+    let entries: Vec<ContentsEntry> = client.list(&path, usize::MAX).await?;
+    if context.is_json() {
+        context.print_json(&entries)?;
+        return Ok(0);
+    }
+    for entry in &entries {
+        context.print(&line(entry))?;
+    }
+    Ok(0)
+}
+
+fn line(entry: &ContentsEntry) -> String {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let owner = match (&entry.owner, &entry.group) {
+        (Some(owner), Some(group)) => clean(&format!("{owner}/{group}")),
+        _ => "-".to_owned(),
+    };
+    let size = entry.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
+    let modified = entry.modified_at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let slash = if entry.kind == "directory" { "/" } else { "" };
+    let link = entry.link.as_ref().map_or_else(String::new, |to| format!(" -> {to}"));
+    let mode = or_dash(&entry.mode);
+    format!("{mode:<4} {owner:<17} {size:>12} {modified:<25} {}{slash}{link}\n", entry.name)
 }
 
 /// One member, as `--format json` prints it.

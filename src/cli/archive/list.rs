@@ -84,7 +84,7 @@ fn table(context: &Context, archives: &[&Archive], now: Timestamp) -> String {
         };
         table.row([
             archive.name.clone(),
-            job(archive),
+            archive.shown_job(),
             archive.location.clone(),
             context.when(archive.created_at, now),
             size(archive.file_size),
@@ -93,14 +93,6 @@ fn table(context: &Context, archives: &[&Archive], now: Timestamp) -> String {
         ]);
     }
     table.render(context)
-}
-
-/// The job, with the peer whose job it is.
-fn job(archive: &Archive) -> String {
-    match &archive.peer {
-        Some(peer) => format!("{peer}: {}", archive.job),
-        None => archive.job.clone(),
-    }
 }
 
 /// What is worth knowing of an archive in few words.

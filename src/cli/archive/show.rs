@@ -23,14 +23,6 @@ pub(super) async fn show(
     Ok(0)
 }
 
-/// Who made it, by the name of the peer where it has one here.
-pub(super) fn origin(archive: &Archive) -> String {
-    match &archive.peer {
-        Some(peer) if *peer != archive.origin => format!("{} (peer `{peer}`)", archive.origin),
-        Some(_) | None => archive.origin.clone(),
-    }
-}
-
 fn in_words(archive: &Archive) -> String {
     let counts = &archive.counts;
     let members = format!(
@@ -56,7 +48,7 @@ fn in_words(archive: &Archive) -> String {
     let lines: [(&str, Option<String>); 22] = [
         ("name", Some(archive.name.clone())),
         ("id", Some(archive.id.clone())),
-        ("origin", Some(origin(archive))),
+        ("origin", Some(archive.maker())),
         ("job", Some(format!("{} ({})", archive.job, archive.job_type))),
         ("location", Some(archive.location.clone())),
         ("file", Some(archive.file_name.clone())),

@@ -1,18 +1,42 @@
 //! What was found on a host as files of a configuration: the same facts give the same files.
 
+use std::path::PathBuf;
+
 use crate::coverage::Facts;
 use crate::model::name::InstanceName;
 
 mod jobs;
 
-use jobs::jobs_file;
+use jobs::{jobs_file, quoted};
 
 /// Most characters of the instance's name here: the rest is for the jobs.
 const INSTANCE_MAX: usize = 20;
+/// What cannot be found on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Wishes {
+    /// Where others reach it.
+    pub(super) url: Option<String>,
+    /// Where it listens; by default on loopback.
+    pub(super) listen: Vec<String>,
+    /// Who comes into the page through a proxy.
+    pub(super) page: Option<PageWish>,
+    /// Where the state and the generated JSON are.
+    pub(super) data_dir: Option<PathBuf>,
+}
+
+/// Whom a proxy lets into the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PageWish {
+    /// The header that names them.
+    pub(super) user_header: String,
+    /// Their names.
+    pub(super) users: Vec<String>,
+}
+
 /// The files of a first configuration.
-pub(super) fn files(facts: &Facts) -> [(&'static str, String); 3] {
+pub(super) fn files(facts: &Facts, wishes: &Wishes) -> [(&'static str, String); 3] {
     [
-        ("larder.toml", instance_file(facts)),
+        ("larder.toml", instance_file(facts, wishes)),
         ("jobs.toml", jobs_file(facts)),
         (".gitignore", "# secrets stay on this host\nsecrets/\n".to_owned()),
     ]
@@ -25,8 +49,52 @@ fn instance_name(host: &str) -> String {
     short.parse::<InstanceName>().map_or_else(|_| "myhost".to_owned(), |name| name.to_string())
 }
 
-fn instance_file(facts: &Facts) -> String {
+/// An array of strings as TOML.
+fn list(all: &[String]) -> String {
+    let all: Vec<String> = all.iter().map(|one| quoted(one)).collect();
+    format!("[{}]", all.join(", "))
+}
+
+/// The lines on how it is reached and where it keeps what is its own.
+fn reached(wishes: &Wishes) -> String {
+    let mut lines = String::new();
+    let mut line = |text: &str| {
+        lines.push_str(text);
+        lines.push('\n');
+    };
+    if let Some(url) = &wishes.url {
+        line("# Where others reach it.");
+        line(&format!("url = {}", quoted(url)));
+    }
+    line(
+        "# Where the page, monitors and a proxy reach it, each with a token (`larder token new`).",
+    );
+    let loopback = ["127.0.0.1:8470".to_owned()];
+    let listen = if wishes.listen.is_empty() { &loopback[..] } else { &wishes.listen };
+    line(&format!("listen = {}", list(listen)));
+    if let Some(page) = &wishes.page {
+        line(
+            "# Whom the proxy lets into the page without a token, each an administrator of larder;",
+        );
+        line("# `[\"*\"]` means everybody whom it lets through.");
+        line(&format!(
+            "page = {{ user_header = {}, users = {} }}",
+            quoted(&page.user_header),
+            list(&page.users)
+        ));
+    }
+    if let Some(dir) = &wishes.data_dir {
+        let below = |name: &str| quoted(&dir.join(name).to_string_lossy());
+        line("# History and the index of archives; the JSON that it generates.");
+        line(&format!("state_dir = {}", below("state")));
+        line(&format!("publish_dir = {}", below("public")));
+    }
+    lines
+}
+
+fn instance_file(facts: &Facts, wishes: &Wishes) -> String {
     let name = instance_name(&facts.hostname);
+    let reached = reached(wishes);
     let (path, remark) = if facts.yunohost.is_some() {
         (
             crate::yunohost::ARCHIVES,
@@ -45,9 +113,7 @@ fn instance_file(facts: &Facts) -> String {
 name = "{name}"
 # The one zone of schedules, days and names; the system's without.
 # timezone = "Europe/Paris"
-# Where the page, monitors and a proxy reach it, each with a token (`larder token new`).
-listen = ["127.0.0.1:8470"]
-
+{reached}
 [defaults]
 # What a job without its own says. Jobs that are due at the same time run one after the other.
 schedule = "0 2 * * *"

@@ -7,6 +7,7 @@ use crate::causes::with_causes;
 use crate::cli::check;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, USAGE};
+use crate::config;
 use crate::config::edit::{self, EditError};
 use crate::model::name::PlaceName;
 
@@ -85,6 +86,12 @@ pub(super) fn add(context: &Context, arguments: &AddArguments) -> anyhow::Result
         context.print_json(&json!({ "name": name.as_str(), "file": file, "toml": toml }))?;
     } else {
         context.tell(&format!("wrote `{}`", path.display()));
+    }
+    // The file may be for another host, so this is no reason not to write it.
+    let here = config::peer_kinds(&check::read_desired(&context.config_dir)?);
+    let lacks = here.into_iter().find(|here| here.kind == arguments.kind);
+    if let Some((why, hint)) = lacks.and_then(|here| here.lacks) {
+        context.warn(&format!("{why}: {hint}"));
     }
     Ok(0)
 }

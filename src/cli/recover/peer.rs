@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,9 +30,9 @@ use crate::model::job::CONFIGURATION_JOB;
 use crate::model::name::PlaceName;
 use crate::model::peer::PeerKind;
 use crate::peer::PeerError;
-use crate::peer::https::Https;
-use crate::peer::https::fill::Wanted;
 use crate::peer::https::pairing::{self, Offer};
+use crate::peer::https::{Https, Wanted};
+use crate::peer::upload::Pace;
 use crate::progress::Progress;
 use crate::recover;
 use crate::stop::Stop;
@@ -212,9 +213,16 @@ async fn fetch(
         .truncate(false)
         .mode(0o600)
         .open(&part);
-    let mut partial = opened.map_err(|error| cannot("write", &part, error))?;
+    let partial = opened.map_err(|error| cannot("write", &part, error))?;
     let wanted = Wanted { id: copy.id, size: copy.file_size, sha256: copy.file_sha256 };
-    https.fill(wanted, &mut partial, stop, &Progress::new()).await.map_err(failure)?;
+    let (unbounded, progress) = (Arc::new(Pace::new(None)), Progress::new());
+    let log = |line: &str| context.tell(&format!("    {}", clean(line)));
+    let filling = https.fill(wanted, &partial, &unbounded, &progress, &log);
+    tokio::select! {
+        filled = filling => filled.map_err(failure)?,
+        // What came so far is in the file.
+        stopped = stop.requested() => return Err(failure(PeerError::Stopped(stopped))),
+    }
     partial.sync_all().map_err(|error| cannot("write", &part, error))?;
     let (path, expected) = (part.clone(), archive.file_sha256.or(copy.file_sha256));
     let found = tokio::task::spawn_blocking(move || hash(&path)).await?;

@@ -11,7 +11,7 @@ use crate::config::keys::Kind;
 use crate::config::table::Reader;
 use crate::config::tree::{Node, Span, Value};
 use crate::model::desired::{
-    Instance, Listen, Notify, NotifyTarget, PageUsers, SecretRef, Tls, Token,
+    self, Instance, Listen, Notify, NotifyTarget, PageUsers, SecretRef, Tls, Token,
 };
 use crate::model::name::{InstanceName, PlaceName};
 use crate::model::retention::Policy;
@@ -30,6 +30,14 @@ pub(super) struct Defaults {
 impl Defaults {
     pub(super) fn broken() -> Self {
         Self { is_broken: true, ..Self::default() }
+    }
+
+    pub(super) fn to_model(&self) -> desired::Defaults {
+        desired::Defaults {
+            schedule: self.schedule.clone(),
+            retention: self.retention,
+            location: self.location.clone(),
+        }
     }
 }
 

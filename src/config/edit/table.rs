@@ -44,12 +44,7 @@ pub fn render(name: &PlaceName, kind: &str, fields: &Fields) -> Result<String, E
     for field in fields.keys().filter(|field| *field != "kind") {
         known_key(table, Some(kind), field, field)?;
     }
-    let is_missing = |key: &&Key| {
-        let needed = matches!(key.need, Need::Required) && key.belongs_to(kind);
-        // A host that is nothing but SSH is nothing without it.
-        let needed = needed || (key.name == "ssh" && kind.starts_with("direct-ssh"));
-        needed && key.name != "kind" && !fields.contains_key(key.name)
-    };
+    let is_missing = |key: &&Key| is_needed(key, kind) && !fields.contains_key(key.name);
     let missing: Vec<&str> = table.keys.iter().filter(is_missing).map(|key| key.name).collect();
     if !missing.is_empty() {
         return Err(EditError::Fields {
@@ -76,6 +71,75 @@ pub fn render(name: &PlaceName, kind: &str, fields: &Fields) -> Result<String, E
         }
     }
     Ok(text + &below)
+}
+
+/// What stands on a line of what [`render`] made: `hostname`, `ssh.path`, `ssh` for the table itself,
+/// and `name` for the peer's own.
+#[must_use]
+pub fn field_at(toml: &str, line: usize) -> Option<String> {
+    let mut below = "";
+    let mut found = None;
+    for text in toml.lines().take(line) {
+        if let Some(header) = text.strip_prefix('[') {
+            let inner = ["ssh", "accept"].into_iter().find(|one| {
+                header
+                    .strip_suffix(']')
+                    .and_then(|all| all.strip_suffix(one))
+                    .is_some_and(|rest| rest.ends_with('.'))
+            });
+            below = inner.unwrap_or_default();
+            found = Some(if below.is_empty() { "name" } else { below }.to_owned());
+        } else {
+            let key = text.split_once('=').map(|(key, _)| key.trim());
+            found =
+                key.map(
+                    |key| {
+                        if below.is_empty() { key.to_owned() } else { format!("{below}.{key}") }
+                    },
+                );
+        }
+    }
+    found
+}
+
+/// Whether a peer of this kind is nothing without a key.
+fn is_needed(key: &Key, kind: &str) -> bool {
+    let needed = matches!(key.need, Need::Required) && key.belongs_to(kind);
+    // A host that is nothing but SSH is nothing without it.
+    (needed || (key.name == "ssh" && kind.starts_with("direct-ssh"))) && key.name != "kind"
+}
+
+/// Which keys a peer of this kind still needs, each by itself: `hostname`, `ssh.path`.
+#[must_use]
+pub fn missing(kind: &str, fields: &Fields) -> Vec<String> {
+    let is_there = |value: Option<&Value>| {
+        value.is_some_and(|value| value.as_str().is_none_or(|text| !text.trim().is_empty()))
+    };
+    let mut missing = Vec::new();
+    for key in Kind::Peer.table().keys {
+        let Form::Table(inner) = &key.form else {
+            if is_needed(key, kind) && !is_there(fields.get(key.name)) {
+                missing.push(key.name.to_owned());
+            }
+            continue;
+        };
+        let given = fields.get(key.name).and_then(Value::as_object);
+        if given.is_none() && !is_needed(key, kind) {
+            continue;
+        }
+        let below = inner.keys.iter().filter(|below| {
+            // What the host of a kind needs that is nothing but SSH: see `config::build`.
+            let of_kind = match below.name {
+                "path" => kind.starts_with("direct-ssh"),
+                "relay" => kind == "direct-ssh-via-relay",
+                _ => false,
+            };
+            let needed = matches!(below.need, Need::Required) || (key.name == "ssh" && of_kind);
+            needed && !is_there(given.and_then(|given| given.get(below.name)))
+        });
+        missing.extend(below.map(|below| format!("{}.{}", key.name, below.name)));
+    }
+    missing
 }
 
 fn line(key: &str, value: &Value) -> String {

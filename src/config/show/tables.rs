@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Item, Table};
-use crate::model::desired::{Instance, Listen, Notify, NotifyTarget, SecretRef, Token};
+use crate::model::desired::{Defaults, Instance, Listen, Notify, NotifyTarget, SecretRef, Token};
 use crate::model::job::{CatchUp, Command, Ended, Job, JobSource, RestoreSteps, SendTo, Via};
 use crate::model::location::{Codec, Location};
 use crate::model::peer::{Accept, Peer, PeerKind, Ssh};
@@ -70,6 +70,10 @@ fn commands(commands: &[Command]) -> Item {
 }
 
 fn policy(policy: &Policy) -> Item {
+    Item::Table(policy_table(policy))
+}
+
+pub(super) fn policy_table(policy: &Policy) -> Table {
     let mut table: Table = match policy.mode {
         Mode::Count(value) => vec![("mode", "count".into()), ("value", value.into())],
         Mode::Daily(value) => vec![("mode", "daily".into()), ("value", value.into())],
@@ -82,7 +86,15 @@ fn policy(policy: &Policy) -> Item {
         ],
     };
     table.push(("min_days", policy.min_days.into()));
-    Item::Table(table)
+    table
+}
+
+pub(super) fn defaults_table(defaults: &Defaults) -> Table {
+    let mut table = Table::new();
+    table.extend(defaults.schedule.as_ref().map(|text| ("schedule", text.text().into())));
+    table.extend(defaults.retention.as_ref().map(|it| ("retention", policy(it))));
+    table.extend(defaults.location.as_ref().map(|name| ("location", name.as_str().into())));
+    table
 }
 
 pub(super) fn instance(instance: &Instance) -> Table {

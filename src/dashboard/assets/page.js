@@ -11,8 +11,30 @@
     if (!response.ok) return null;
     return new DOMParser().parseFromString(await response.text(), "text/html");
   };
+  // On a narrow screen rows become cards, whose lines say what their columns are called. With that
+  // they are no table for the browser any more, but still are for whoever listens.
+  const asCards = (root) => {
+    for (const table of root.querySelectorAll(".wide > table")) {
+      const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent);
+      table.setAttribute("role", "table");
+      for (const row of table.rows) {
+        row.setAttribute("role", "row");
+        const isHead = row.parentElement.tagName === "THEAD";
+        row.parentElement.setAttribute("role", "rowgroup");
+        [...row.cells].forEach((cell, index) => {
+          const isRowHead = cell.tagName === "TH";
+          cell.setAttribute("role", isHead ? "columnheader" : isRowHead ? "rowheader" : "cell");
+          if (!isHead && !isRowHead && heads[index]) cell.dataset.head = heads[index];
+        });
+      }
+      table.classList.add("cards");
+    }
+  };
+  asCards(document);
   const replace = (part, fresh) => {
-    if (!fresh || fresh.innerHTML === part.innerHTML) return;
+    if (!fresh) return;
+    asCards(fresh);
+    if (fresh.innerHTML === part.innerHTML) return;
     const stops = "a[href],button,input,select,summary";
     const at = [...part.querySelectorAll(stops)].indexOf(document.activeElement);
     const atEnd = part.scrollHeight - part.scrollTop - part.clientHeight < 40;
@@ -68,18 +90,59 @@
   }
   for (const log of document.querySelectorAll("pre.log")) log.scrollTop = log.scrollHeight;
 
-  const text = document.querySelector("textarea[data-check]");
-  if (text) {
+  // A form that is judged while it is filled in: what follows from it stands in parts of their own.
+  const form = document.querySelector("form[data-check]");
+  if (form) {
     let timer = 0, turn = 0;
-    const check = async () => {
+    const judge = async () => {
       const mine = ++turn;
-      const body = new URLSearchParams(new FormData(text.form));
+      const body = new URLSearchParams(new FormData(form));
       try {
-        const page = await parse(await fetch(text.form.action, { method: "POST", headers: FRAGMENT, body }));
-        const part = document.getElementById("judged");
-        if (page && part && mine === turn) replace(part, page.getElementById("judged"));
+        const answer = await fetch(form.getAttribute("action"), { method: "POST", headers: FRAGMENT, body });
+        const page = await parse(answer);
+        if (!page || mine !== turn) return;
+        for (const part of document.querySelectorAll("[data-judged]")) {
+          replace(part, page.getElementById(part.id));
+        }
+        mark();
       } catch { /* The button is still there. */ }
     };
-    text.form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, 400); });
+    const mark = () => {
+      for (const control of form.querySelectorAll("[aria-describedby]")) {
+        const ids = control.getAttribute("aria-describedby").split(" ");
+        const isWrong = ids.some((id) => document.getElementById(id)?.querySelector(".error"));
+        if (isWrong) control.setAttribute("aria-invalid", "true");
+        else control.removeAttribute("aria-invalid");
+      }
+    };
+    form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(judge, 400); });
+    mark();
+  }
+  document.addEventListener("click", (event) => {
+    // From a mistake to its place in the text.
+    const place = event.target.closest("a[data-at]");
+    const text = place && document.getElementById(place.getAttribute("href").slice(1));
+    if (text) {
+      event.preventDefault();
+      const [line, column] = place.dataset.at.split(":").map(Number);
+      const before = text.value.split("\n").slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
+      text.focus();
+      text.setSelectionRange(before + column - 1, before + column - 1);
+    }
+    const copy = event.target.closest("button[data-copy]");
+    const source = copy && document.getElementById(copy.dataset.copy);
+    if (source) {
+      const done = () => {
+        const label = copy.textContent;
+        copy.textContent = copy.dataset.done;
+        setTimeout(() => { copy.textContent = label; }, 2000);
+      };
+      getSelection().selectAllChildren(source);
+      // Over plain HTTP there is no clipboard; what is selected can be copied by hand.
+      navigator.clipboard?.writeText(source.textContent).then(done, () => {});
+    }
+  });
+  for (const copy of document.querySelectorAll("button[data-copy]")) {
+    copy.hidden = !navigator.clipboard;
   }
 })();

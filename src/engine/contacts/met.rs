@@ -44,7 +44,8 @@ pub(crate) fn note_success(core: &Core, peer: &PlaceName) -> Result<(), StateErr
             // What it holds may be another matter by now.
             contact.check_at = pause::later(now, jiff::SignedDuration::ZERO);
         }
-        (contact.presence, contact.why, contact.failures) = (Presence::Online, None, 0);
+        (contact.presence, contact.failures) = (Presence::Online, 0);
+        (contact.why, contact.hint) = (None, None);
         contact.last_seen = Some(now);
     })
 }

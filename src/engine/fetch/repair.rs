@@ -5,10 +5,9 @@
 //! otherwise.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::sync::Arc;
 
-use super::{PAUSE, TRIES, described, failed, pace_of, stop_of};
+use super::{described, failed, pace_of, stop_of};
 use crate::archive::{self, Recode};
 use crate::engine::ArchiveKey;
 use crate::engine::context::{Context, Done, Failure, with_causes};
@@ -17,7 +16,8 @@ use crate::location::{ArchiveStore as _, Incoming};
 use crate::model::archive::{Archive, Condition, Sha256};
 use crate::model::peer::Peer;
 use crate::model::size::Bytes;
-use crate::peer::https::Https;
+use crate::peer::PeerError;
+use crate::peer::https::{Https, Wanted};
 
 /// Fetches a whole copy of an archive that is damaged or lost here.
 pub(super) async fn repair(
@@ -184,38 +184,17 @@ async fn download(
     https: &Https,
     peer: &Peer,
     (theirs, hash): (&Archive, Sha256),
-    mut into: &File,
+    into: &File,
     folder: &Arc<Folder>,
     incoming: &Incoming,
 ) -> Result<(), Failure> {
-    let pace = pace_of(peer);
-    let (mut done, mut tries) = (0_u64, 0);
-    while done < theirs.file_size {
-        let range = (done, theirs.file_size - done);
-        let before = done;
-        let error = match https.part(theirs.id, hash, range, &pace).await {
-            Err(error) => error,
-            Ok(mut part) => loop {
-                match part.next().await {
-                    Ok(Some(bytes)) => {
-                        into.write_all(&bytes)
-                            .map_err(|error| folder.failed("write", &incoming.path, error))?;
-                        done += bytes.len() as u64;
-                        cx.progress.add_bytes(bytes.len() as u64);
-                    }
-                    Ok(None) => return Ok(()),
-                    Err(error) => break error,
-                }
-            },
-        };
-        tries = if done > before { 1 } else { tries + 1 };
-        if !error.is_offline() || tries > TRIES {
-            return Err(failed(&error));
-        }
-        cx.log(&format!("{}; goes on behind {}", error.line(), Bytes(done)));
-        tokio::time::sleep(PAUSE.saturating_mul(1 << (tries - 1))).await;
-    }
-    Ok(())
+    let wanted = Wanted { id: theirs.id, size: theirs.file_size, sha256: Some(hash) };
+    let log = |line: &str| cx.log(line);
+    let filled = https.fill(wanted, into, &pace_of(peer), &cx.progress, &log).await;
+    filled.map_err(|error| match error {
+        PeerError::Local { source, .. } => folder.failed("write", &incoming.path, source).into(),
+        error => failed(&error),
+    })
 }
 
 fn prove(cx: &Context, file: &File, hash: Sha256, broken: &Archive) -> Result<(), Failure> {

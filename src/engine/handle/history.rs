@@ -1,15 +1,25 @@
 //! What was done, and how far what is under way is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::{Timestamp, ToSpan as _};
+
 use crate::engine::{RequestError, RunFilter, restore};
-use crate::model::archive::ArchiveId;
+use crate::model::archive::{ArchiveId, Condition};
+use crate::model::name::JobName;
 use crate::model::run::{Run, RunId, Work};
 use crate::progress::Snapshot;
 use crate::restore::Record;
-use crate::state;
+use crate::state::{self, HistoryKeep};
+use crate::status::days::{self, Day, Known};
 
 use super::Handle;
+
+/// So many runs are read at a time for a calendar,
+const PAGE: usize = 500;
+/// and so many in all: a job of every minute has more, and its calendar begins later.
+const DAYS_OF_RUNS: usize = 5_000;
 
 impl Handle {
     /// The newest restore of an archive that this instance remembers.
@@ -45,6 +55,69 @@ impl Handle {
             .await
             .map_err(|error| RequestError::Failed(error.to_string()))?
             .map_err(|error| RequestError::Failed(error.to_string()))
+    }
+
+    /// How the last `count` days of a job went, oldest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn days(&self, job: &JobName, count: u32) -> Result<Vec<Day>, RequestError> {
+        let (view, job) = (self.view(), job.clone());
+        self.read(move |core| {
+            let now = &view.at;
+            let filter = state::RunFilter {
+                job: Some(job.clone()),
+                kind: Some("backup".to_owned()),
+                status: None,
+            };
+            let wanted = now.checked_sub(i64::from(count).days());
+            let wanted = wanted.map_or(Timestamp::MIN, |wanted| wanted.timestamp());
+            let (mut runs, mut before) = (Vec::new(), None);
+            // What is younger than the history is long is all there, unless there is too much.
+            let kept = HistoryKeep::default().age;
+            let mut remembered_since = now.timestamp().checked_sub(kept).unwrap_or(Timestamp::MIN);
+            loop {
+                let page = core.state.runs(&filter, before, PAGE)?;
+                let is_last = page.len() < PAGE;
+                before = page.last().map(|run| run.id);
+                let oldest = page.last().map(|run| run.queued_at);
+                runs.extend(page);
+                if let Some(oldest) = oldest {
+                    remembered_since = remembered_since.min(oldest);
+                }
+                if is_last || oldest.is_none_or(|oldest| oldest < wanted) {
+                    break;
+                }
+                if runs.len() >= DAYS_OF_RUNS {
+                    remembered_since = oldest.unwrap_or(now.timestamp());
+                    break;
+                }
+            }
+            let mut archives = BTreeMap::new();
+            let instance = &view.desired.instance;
+            for archive in view.observed.archives.iter().filter(|one| {
+                one.job == job
+                    && (one.origin == instance.name || instance.formerly.contains(&one.origin))
+                    && one.condition != Condition::Lost
+            }) {
+                *archives.entry(archive.day).or_insert(false) |= archive.is_good();
+            }
+            let declared = view.desired.jobs.get(&job);
+            let declared = declared.filter(|job| job.enabled && job.ended.is_none());
+            let facts = view.observed.jobs.get(&job);
+            if let Some(facts) = facts {
+                // Before that there was no such job here, unless a run says otherwise.
+                let first = runs.last().map_or(facts.first_seen, |run| run.queued_at);
+                remembered_since = remembered_since.max(first.min(facts.first_seen));
+            }
+            let schedule = declared.zip(facts).map(|(job, facts)| {
+                let since = facts.table.as_ref().map_or(facts.first_seen, |table| table.since);
+                (&job.schedule, since)
+            });
+            let known = Known { runs: &runs, archives: &archives, remembered_since, schedule };
+            Ok(days::days(&known, count, now))
+        })
+        .await
     }
 
     /// Runs, newest first.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    InTheWay, Known, ReceiveError, Standing, counts, describe, finish, free, lock, rules, usable,
+    InTheWay, Known, ReceiveError, Standing, counts, describe, finish, free, rules, usable,
 };
 use crate::engine::core::Core;
 use crate::model::archive::{Archive, Condition, Sha256};
@@ -161,7 +161,7 @@ pub(crate) fn begin(
     tracing::info!(upload = %upload.id, peer = %peer, file = %upload.file_name(), bytes = upload.total_size(), "an upload began");
     let known = Known::new(upload, std::collections::BTreeMap::new());
     let standing = known.book().standing();
-    lock(&core.uploads.known).insert(standing.upload.id, known);
+    core.uploads.add(standing.upload.id, known);
     Ok((standing, true))
 }
 

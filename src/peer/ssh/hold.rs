@@ -6,26 +6,22 @@
 //! gives the name itself, passes over what is there, and compares checksums afterwards. In each
 //! case the archive comes after the files that describe it: its name says that all is there.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use super::rsync::{Listed, PARTIALLY};
+use super::rsync::Listed;
 use super::{PeerError, Said, Ssh};
-use crate::model::archive::Sha256;
-use crate::progress::Progress;
 use crate::stop::Stop;
+
+mod keep;
+mod probe;
 
 /// What runs there; see its head.
 const SCRIPT: &str = include_str!("hold.sh");
 /// How long an answer without much work may take.
 const SHORT: Duration = Duration::from_mins(1);
-/// How long a host may take to hash a file.
-const HASHING: Duration = Duration::from_hours(12);
 /// Where files are until they have their names.
 const INCOMING: &str = ".larder-incoming";
-/// A file that nobody misses.
-const PROBE: &str = ".larder-probe";
 /// The most that is told at once to remove: a command line has an end.
 const REMOVED_AT_ONCE: usize = 100;
 
@@ -178,212 +174,6 @@ impl Hold<'_> {
         self.ssh.get(&self.inside(), names, to, stop)
     }
 
-    /// Gives a file a name there, which is nobody's. One of that name with the same content is
-    /// left as it is, and fine; one with other content is an error.
-    ///
-    /// # Errors
-    /// It breaks off (what arrived is there for the next time), the name is taken, or what
-    /// arrived is not what was sent.
-    pub fn keep(
-        &self,
-        file: &Path,
-        name: &str,
-        sha256: Sha256,
-        stop: &Stop,
-        progress: &Progress,
-    ) -> Result<(), PeerError> {
-        if self.way == Way::Rsync {
-            return self.keep_by_rsync(file, name, stop, progress);
-        }
-        if self.publish(&[(name, sha256)], stop)? {
-            return Ok(());
-        }
-        self.bring(file, name, stop, progress)?;
-        if self.publish(&[(name, sha256)], stop)? {
-            return Ok(());
-        }
-        Err(self.differs(name))
-    }
-
-    /// The same for the files of one archive, in this order, none of which has a name there yet
-    /// as far as is known. The names come after all of the bytes.
-    ///
-    /// # Errors
-    /// See [`keep`](Self::keep).
-    pub fn keep_all(
-        &self,
-        files: &[(&Path, &str, Sha256)],
-        stop: &Stop,
-        progress: &Progress,
-    ) -> Result<(), PeerError> {
-        if self.way == Way::Rsync {
-            return files
-                .iter()
-                .try_for_each(|(file, name, _)| self.keep_by_rsync(file, name, stop, progress));
-        }
-        for (file, name, _) in files {
-            self.bring(file, name, stop, progress)?;
-        }
-        let names: Vec<(&str, Sha256)> =
-            files.iter().map(|(_, name, hash)| (*name, *hash)).collect();
-        if self.publish(&names, stop)? {
-            return Ok(());
-        }
-        Err(self.differs(names.last().map_or("", |(name, _)| name)))
-    }
-
-    /// Sends a file to where it has no name yet.
-    fn bring(
-        &self,
-        file: &Path,
-        name: &str,
-        stop: &Stop,
-        progress: &Progress,
-    ) -> Result<(), PeerError> {
-        let to = format!("{}{INCOMING}/{name}", self.inside());
-        // What has the same size and time there is not what is sent: its hash was looked at.
-        let more = ["--ignore-times", PARTIALLY];
-        self.ssh.put(file, &to, &more, stop, progress)
-    }
-
-    fn differs(&self, name: &str) -> PeerError {
-        self.ssh.denied(
-            format!("what arrived of `{name}` is not what was sent"),
-            Some("it is sent again; if it stays so, look at the memory and the disk there"),
-        )
-    }
-
-    /// Gives what has arrived its name, one after the other; whether all are there as they should
-    /// be.
-    fn publish(&self, names: &[(&str, Sha256)], stop: &Stop) -> Result<bool, PeerError> {
-        let words = names.iter().flat_map(|(name, hash)| [(*name).to_owned(), hash.to_string()]);
-        let words: Vec<String> = words.collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let name = names.last().map_or("", |(name, _)| name);
-        let said = self.word("publish", &words, HASHING, stop)?;
-        match said.code {
-            Some(0) => Ok(true),
-            Some(OTHER_CONTENT) => Ok(false),
-            Some(TAKEN) => Err(self.taken(name)),
-            Some(REFUSED) => Err(self.ssh.denied(said.why(), None)),
-            _ => Err(self.ssh.denied(
-                format!("`{name}` cannot be given its name: {}", said.why()),
-                Some("has the user there the right to write into the folder, and is there space?"),
-            )),
-        }
-    }
-
-    fn taken(&self, name: &str) -> PeerError {
-        self.ssh.denied(
-            format!("`{name}` is there with other content"),
-            Some("nothing there is replaced: look who put it there"),
-        )
-    }
-
-    fn keep_by_rsync(
-        &self,
-        file: &Path,
-        name: &str,
-        stop: &Stop,
-        progress: &Progress,
-    ) -> Result<(), PeerError> {
-        // Into the folder, under its name: a restricted rsync shows a path that is there as a link.
-        let named = Named::new(file, name)?;
-        let words = ["--copy-links", "--ignore-existing"];
-        let (folder, resuming) = (self.folder(), [words[0], words[1], PARTIALLY]);
-        match self.ssh.put(&named.path, &folder, &resuming, stop, progress) {
-            // It may not: then it begins anew after every interruption.
-            Err(PeerError::Denied { why, .. }) if why.contains("partial-dir") => {
-                self.ssh.put(&named.path, &folder, &words, stop, progress)?;
-            }
-            other => other?,
-        }
-        if self.ssh.is_same(file, &format!("{folder}{name}"), stop)? {
-            Ok(())
-        } else {
-            Err(self.taken(name))
-        }
-    }
-
-    /// Whether our key can delete or replace what is there: tried at a file that nobody misses.
-    ///
-    /// # Errors
-    /// It cannot be asked.
-    pub fn can_delete(&self, stop: &Stop) -> Result<bool, PeerError> {
-        let told = match self.way {
-            Way::Shell | Way::Forced(Mode::Prune) => {
-                let said = self.word("probe", &[], SHORT, stop)?;
-                if !said.is_fine() {
-                    return Err(self.ssh.denied(
-                        format!("nothing can be written there: {}", said.why()),
-                        Some("has the user there the right to write into the folder?"),
-                    ));
-                }
-                said.text().trim() != "kept"
-            }
-            // It says that it holds; what it is must show in what it refuses.
-            Way::Forced(Mode::Hold) => {
-                let words = format!("rm -f {PROBE}; echo larder-ran");
-                let ran = self.ssh.run(&words, SHORT, stop)?;
-                let removes = self.word("remove", &["larder-probe"], SHORT, stop)?;
-                ran.text().contains("larder-ran") || removes.code != Some(NO_RIGHT)
-            }
-            Way::Rsync => false,
-        };
-        Ok(told || self.rsync_can_delete(stop)?)
-    }
-
-    /// Whether rsync, asked for it, replaces, removes or changes a file.
-    fn rsync_can_delete(&self, stop: &Stop) -> Result<bool, PeerError> {
-        let dir = tempfile::tempdir().map_err(|source| PeerError::Local {
-            what: "cannot make a folder for what is tried".to_owned(),
-            source,
-        })?;
-        let here = dir.path().join(PROBE);
-        let write = |text: &str| {
-            fs::write(&here, text).map_err(|source| PeerError::Local {
-                what: "cannot write what is tried".to_owned(),
-                source,
-            })
-        };
-        let (one, other) = ("larder tries whether this can be deleted\n", "or replaced\n");
-        let folder = self.folder();
-        let quiet = Progress::new();
-        let try_to = |more: &[&str]| match self.ssh.put(&here, &folder, more, stop, &quiet) {
-            Err(error @ PeerError::Stopped(_)) => Err(error),
-            // Refused, or not: what is there afterwards says it.
-            _ => Ok(()),
-        };
-        let there = || -> Result<Option<u64>, PeerError> {
-            let all = self.ssh.list(&folder, stop)?;
-            Ok(all.into_iter().find(|file| file.name == PROBE).map(|file| file.size))
-        };
-        write(one)?;
-        try_to(&[])?;
-        let Some(before) = there()? else {
-            // Nothing can be written but where everything arrives.
-            return Ok(false);
-        };
-        write(other)?;
-        try_to(&["--ignore-times"])?;
-        if there()? != Some(before) {
-            return Ok(true);
-        }
-        try_to(&[&format!("--remote-option=--log-file={PROBE}"), "--ignore-times"])?;
-        if there()? != Some(before) {
-            return Ok(true);
-        }
-        // All but the file that is tried is out of its reach.
-        let empty = dir.path().join("empty");
-        fs::create_dir(&empty).map_err(|source| PeerError::Local {
-            what: "cannot make a folder for what is tried".to_owned(),
-            source,
-        })?;
-        let include = format!("--include=/{PROBE}");
-        self.ssh.try_deleting(&empty, &folder, &[&include, "--exclude=*"], stop)?;
-        Ok(there()? != Some(before))
-    }
-
     /// Removes files there, in this order. Those that are gone already are fine.
     ///
     /// # Errors
@@ -417,29 +207,9 @@ impl Hold<'_> {
     }
 }
 
-/// A file under the name that it is to have: a link in a folder of its own.
-struct Named {
-    path: PathBuf,
-    _dir: tempfile::TempDir,
-}
-
-impl Named {
-    fn new(file: &Path, name: &str) -> Result<Self, PeerError> {
-        let made = || {
-            let dir = tempfile::tempdir()?;
-            let path = dir.path().join(name);
-            std::os::unix::fs::symlink(file, &path)?;
-            Ok(Self { path, _dir: dir })
-        };
-        made().map_err(|source| PeerError::Local {
-            what: format!("cannot make a link of the name `{name}`"),
-            source,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::rsync::PARTIALLY;
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! How fast bytes may go, and how long to wait before something is tried again.
+//! How fast bytes may go.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,14 +46,6 @@ impl Pace {
     }
 }
 
-/// A span, up to a half longer or shorter, so that not all come back at once.
-pub(super) fn jittered(span: Duration) -> Duration {
-    let mut bytes = [0; 2];
-    // Without any chance, all come back at once: no harm.
-    let _ = getrandom::fill(&mut bytes);
-    span.mul_f64(0.5 + f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,13 +84,5 @@ mod tests {
         assert_eq!(pace.take(later, 500), Duration::ZERO);
         assert_eq!(pace.take(later, 1000), Duration::ZERO);
         assert_eq!(pace.take(later, 1), Duration::from_secs(1));
-    }
-
-    #[test]
-    fn chance_moves_a_pause_by_half_at_most() {
-        for _ in 0..100 {
-            let span = jittered(Duration::from_secs(2));
-            assert!((Duration::from_secs(1)..=Duration::from_secs(3)).contains(&span));
-        }
     }
 }

@@ -1,9 +1,11 @@
 //! When a kept archive would leave, if every coming run succeeds.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::civil::Date;
 use jiff::{SignedDuration, ToSpan, Zoned};
 
-use super::{Candidate, Class, Hold, Keep, judge, newest_good};
+use super::{Candidate, Class, Hold, Keep, Verdict, judge, newest_good};
 use crate::model::archive::ArchiveId;
 use crate::model::retention::Policy;
 
@@ -21,39 +23,87 @@ pub fn leaves_on(
     id: ArchiveId,
     now: &Zoned,
 ) -> Option<Date> {
-    let kept = |verdicts: &[super::Verdict]| {
-        verdicts.iter().find(|verdict| verdict.id == id).map(|verdict| verdict.keep)
-    };
-    if !kept(&judge(policy, keep, archives, now))? {
-        return None;
-    }
-    let coming = Coming::after(archives, now);
-    let known = archives.len();
-    let mut row: Vec<Candidate> = archives.to_vec();
-    for archive in &mut row {
-        archive.holds.retain(|hold| *hold != Hold::WaitingForCopies);
-    }
-    let mut stays = |runs: usize| {
-        while row.len() < known + runs {
-            row.push(coming.run(row.len() - known)?);
+    let wanted = BTreeSet::from([id]);
+    Leaving::of(policy, keep, archives, &wanted, now).day(id)
+}
+
+/// The same for several archives of a series: what was judged for one is not judged again for
+/// another, so that a page of a series of thousands costs little more than one of them.
+pub(crate) struct Leaving<'a> {
+    policy: &'a Policy,
+    keep: &'a Keep,
+    wanted: &'a BTreeSet<ArchiveId>,
+    now: &'a Zoned,
+    stays_now: BTreeSet<ArchiveId>,
+    coming: Coming,
+    known: usize,
+    row: Vec<Candidate>,
+    /// Those of the wanted that stay after so many runs, and the day of the last of these.
+    judged: BTreeMap<usize, (BTreeSet<ArchiveId>, Date)>,
+}
+
+impl<'a> Leaving<'a> {
+    pub(crate) fn of(
+        policy: &'a Policy,
+        keep: &'a Keep,
+        archives: &[Candidate],
+        wanted: &'a BTreeSet<ArchiveId>,
+        now: &'a Zoned,
+    ) -> Self {
+        let mut row: Vec<Candidate> = archives.to_vec();
+        for archive in &mut row {
+            archive.holds.retain(|hold| *hold != Hold::WaitingForCopies);
         }
-        let there = &row[..known + runs];
-        let at = there.last()?.created_at.to_zoned(now.time_zone().clone());
-        Some((kept(&judge(policy, keep, there, &at))?, at.date()))
-    };
-    // Runs only ever take archives away, so the first one that does can be found by halving.
-    let (mut still, mut gone) = (0, 1);
-    while stays(gone)?.0 {
-        (still, gone) = (gone, gone * 2);
-        if gone > HORIZON {
+        Self {
+            policy,
+            keep,
+            wanted,
+            now,
+            stays_now: staying(&judge(policy, keep, archives, now), wanted),
+            coming: Coming::after(archives, now),
+            known: archives.len(),
+            row,
+            judged: BTreeMap::new(),
+        }
+    }
+
+    /// The day on which one of the wanted leaves.
+    pub(crate) fn day(&mut self, id: ArchiveId) -> Option<Date> {
+        if !self.stays_now.contains(&id) {
             return None;
         }
+        // Runs only ever take archives away, so the first one that does can be found by halving.
+        let (mut still, mut gone) = (0, 1);
+        while self.after(gone)?.0.contains(&id) {
+            (still, gone) = (gone, gone * 2);
+            if gone > HORIZON {
+                return None;
+            }
+        }
+        while gone - still > 1 {
+            let middle = usize::midpoint(still, gone);
+            if self.after(middle)?.0.contains(&id) { still = middle } else { gone = middle }
+        }
+        self.after(gone).map(|(_, day)| *day)
     }
-    while gone - still > 1 {
-        let middle = usize::midpoint(still, gone);
-        if stays(middle)?.0 { still = middle } else { gone = middle }
+
+    fn after(&mut self, runs: usize) -> Option<&(BTreeSet<ArchiveId>, Date)> {
+        if !self.judged.contains_key(&runs) {
+            while self.row.len() < self.known + runs {
+                self.row.push(self.coming.run(self.row.len() - self.known)?);
+            }
+            let there = &self.row[..self.known + runs];
+            let at = there.last()?.created_at.to_zoned(self.now.time_zone().clone());
+            let stay = staying(&judge(self.policy, self.keep, there, &at), self.wanted);
+            self.judged.insert(runs, (stay, at.date()));
+        }
+        self.judged.get(&runs)
     }
-    stays(gone).map(|(_, day)| day)
+}
+
+fn staying(verdicts: &[Verdict], wanted: &BTreeSet<ArchiveId>) -> BTreeSet<ArchiveId> {
+    let stay = verdicts.iter().filter(|verdict| verdict.keep && wanted.contains(&verdict.id));
+    stay.map(|verdict| verdict.id).collect()
 }
 
 /// The archives to come of a series that gets one a day, at the hour of its newest good one.

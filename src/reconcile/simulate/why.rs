@@ -10,7 +10,7 @@ use crate::model::desired::Desired;
 use crate::model::name::PlaceName;
 use crate::model::observed::Observed;
 use crate::reconcile::expiry::{Holds, Ruling, group};
-use crate::reconcile::judge::{Candidate, Reason, Verdict, leaves_on};
+use crate::reconcile::judge::{Candidate, Leaving, Reason, Verdict};
 
 /// The answer to `larder why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +62,20 @@ pub fn why(
     let verdicts = group.judge(&candidates, now);
     let index = candidates.iter().position(|candidate| candidate.id == id)?;
     let verdict = &verdicts[index];
+    let wanted = BTreeSet::from([id]);
+    let leaves_on = match &group.ruling {
+        Ruling::Policy(policy) => {
+            let mut leaving = Leaving::of(policy, group.keep(), &candidates, &wanted, now);
+            leaves(group, &mut leaving, &candidates[index], verdict, now)
+        }
+        Ruling::Ended | Ruling::Received | Ruling::Orphaned(_) => None,
+    };
     Some(Why {
         series: group.series.clone(),
         ruling: group.ruling.clone(),
         keep: verdict.keep,
         reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
-        leaves_on: leaves(group, &candidates, index, verdict, now),
+        leaves_on,
     })
 }
 
@@ -85,19 +93,22 @@ pub fn when_each_leaves(
     let mut days = BTreeMap::new();
     for group in groups.values() {
         let location = &group.series.location;
-        let is_wanted = |id: ArchiveId| wanted.contains(&(id, location.clone()));
-        if !group.archives.iter().any(|archive| is_wanted(archive.id)) {
+        let ids = group.archives.iter().map(|archive| archive.id);
+        let ids: BTreeSet<ArchiveId> =
+            ids.filter(|id| wanted.contains(&(*id, location.clone()))).collect();
+        let Ruling::Policy(policy) = &group.ruling else { continue };
+        if ids.is_empty() {
             continue;
         }
         let mut candidates = group.candidates();
         holds.put_on(&mut candidates, location);
         let verdicts = group.judge(&candidates, now);
-        for (index, verdict) in verdicts.iter().enumerate() {
-            let id = candidates[index].id;
-            if is_wanted(id)
-                && let Some(day) = leaves(group, &candidates, index, verdict, now)
+        let mut leaving = Leaving::of(policy, group.keep(), &candidates, &ids, now);
+        for (archive, verdict) in candidates.iter().zip(&verdicts) {
+            if ids.contains(&archive.id)
+                && let Some(day) = leaves(group, &mut leaving, archive, verdict, now)
             {
-                days.insert((id, location.clone()), day);
+                days.insert((archive.id, location.clone()), day);
             }
         }
     }
@@ -106,17 +117,15 @@ pub fn when_each_leaves(
 
 fn leaves(
     group: &group::Group<'_>,
-    candidates: &[Candidate],
-    index: usize,
+    leaving: &mut Leaving<'_>,
+    archive: &Candidate,
     verdict: &Verdict,
     now: &Zoned,
 ) -> Option<Date> {
-    let Ruling::Policy(policy) = &group.ruling else { return None };
-    let archive = &candidates[index];
     let earliest = group.immutable_until(archive, now);
     if verdict.reasons.iter().any(|reason| matches!(reason, Reason::Immutable { .. })) {
         return earliest;
     }
-    let day = leaves_on(policy, group.keep(), candidates, archive.id, now)?;
+    let day = leaving.day(archive.id)?;
     Some(earliest.map_or(day, |earliest| earliest.max(day)))
 }

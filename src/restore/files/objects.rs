@@ -16,13 +16,46 @@ use super::apply::{self, Handle, proc_path};
 use super::finish::Unfinished;
 use super::tree::{self, About};
 use super::writer::Writer;
-use super::{FilesError, aside, names, place};
+use super::{FilesError, aside, early, names, place};
 use crate::archive::{Entry, EntryKind, ReadError, Reader};
 
 /// How much is written between two nudges to the kernel to begin with writing it out.
 const STRIDE: u64 = 16 << 20;
 /// How often somebody else may be faster at one name.
 const MOST_RACES: u32 = 16;
+
+/// Writes a file from its beginning to its end, and makes the kernel begin with writing it out.
+pub(super) struct Nudger<'a> {
+    file: &'a File,
+    nudged: u64,
+}
+
+impl<'a> Nudger<'a> {
+    pub(super) fn new(file: &'a File) -> Self {
+        Self { file, nudged: 0 }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8], at: u64) -> std::io::Result<()> {
+        self.file.write_all_at(bytes, at)?;
+        let end = at + bytes.len() as u64;
+        if end.saturating_sub(self.nudged) >= STRIDE {
+            // On dirty pages this advice starts to write them and keeps them.
+            let length = std::num::NonZeroU64::new(end - self.nudged);
+            let advice = rustix::fs::Advice::DontNeed;
+            let _ = rustix::fs::fadvise(self.file, self.nudged, length, advice);
+            self.nudged = end;
+        }
+        Ok(())
+    }
+}
+
+/// Whether two lie on one file system.
+fn same_disk(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    match (rustix::fs::fstat(one), rustix::fs::fstat(other)) {
+        (Ok(one), Ok(other)) => one.st_dev == other.st_dev,
+        _ => false,
+    }
+}
 
 impl Writer<'_> {
     fn at(&self, path: &[u8]) -> PathBuf {
@@ -44,6 +77,7 @@ impl Writer<'_> {
         &mut self,
         entry: &Entry,
         path: &[u8],
+        early: Option<File>,
         reader: &mut Reader,
     ) -> Result<u64, FilesError> {
         let name = self.parent(path)?;
@@ -55,8 +89,12 @@ impl Writer<'_> {
         let (here, about) = self.tree.here().map_err(fail("open the directory of"))?;
         let is_there =
             !about.is_fresh && tree::stat(here, name).map_err(fail("look at"))?.is_some();
+        // One that is copied already cannot get a name on another file system.
+        let early = early.filter(|file| same_disk(file.as_fd(), here));
         if !is_there {
             self.past.will_make(path, about)?;
+        }
+        if !is_there && early.is_none() {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
             match tree::open_beneath(here, name, flags, Mode::RUSR | Mode::WUSR) {
                 Ok(file) => {
@@ -67,12 +105,19 @@ impl Writer<'_> {
                 Err(error) => return Err(fail("make")(error)),
             }
         }
-        let (file, temporary) = self.unnamed().map_err(fail("make a file to replace"))?;
-        let file = File::from(file);
-        let inode = self.fill(&file, entry, &at, about, reader)?;
+        let mut is_announced = !is_there && early.is_some();
+        let mut is_early = early.is_some();
+        let (mut file, mut temporary) = match early {
+            Some(file) => (file, None),
+            None => self.written(entry, &at, reader)?,
+        };
+        let mut inode = self.complete(&file, entry, &at, about)?;
         for _ in 0..MOST_RACES {
             let here = self.tree.here().map_err(fail("open the directory of"))?.0;
             if tree::stat(here, name).map_err(fail("look at"))?.is_some() {
+                if std::mem::take(&mut is_announced) {
+                    self.past.was_made(path)?;
+                }
                 self.past.clear(here, path, &self.base)?;
             }
             let named = match &temporary {
@@ -80,12 +125,38 @@ impl Writer<'_> {
                 None => link_open(file.as_fd(), here, name),
             };
             match named {
-                Ok(()) => return Ok(inode),
+                Ok(()) => {
+                    if is_early {
+                        self.bytes += entry.stored;
+                        self.progress.add_bytes(entry.stored);
+                    }
+                    return Ok(inode);
+                }
                 Err(Errno::EXIST) => {}
+                Err(Errno::XDEV) if is_early => {
+                    // The same disk is mounted here a second time.
+                    is_early = false;
+                    (file, temporary) = self.written(entry, &at, reader)?;
+                    inode = self.complete(&file, entry, &at, about)?;
+                }
                 Err(error) => return Err(fail("replace")(error)),
             }
         }
         Err(fail("replace")(Errno::BUSY))
+    }
+
+    /// A file without a name in the current directory, with its content.
+    fn written(
+        &mut self,
+        entry: &Entry,
+        at: &Path,
+        reader: &mut Reader,
+    ) -> Result<(File, Option<Vec<u8>>), FilesError> {
+        let fail = |error| FilesError::io("make a file to replace", at, error);
+        let (file, temporary) = self.unnamed().map_err(fail)?;
+        let file = File::from(file);
+        self.content(&file, entry, at, reader)?;
+        Ok((file, temporary))
     }
 
     /// A new file under its name: its content, and what the finisher does with it; its inode.
@@ -191,17 +262,16 @@ impl Writer<'_> {
         }
     }
 
-    /// Content and metadata of a new file; its inode.
-    fn fill(
+    /// Metadata of a new file; its inode.
+    fn complete(
         &mut self,
         file: &File,
         entry: &Entry,
         at: &Path,
         about: About,
-        reader: &mut Reader,
     ) -> Result<u64, FilesError> {
-        self.content(file, entry, at, reader)?;
-        if about.hands_on_acl {
+        // One that was made elsewhere may have got ACLs there.
+        if about.hands_on_acl || entry.stored >= early::LARGE {
             apply::without_inherited(file.as_fd());
         }
         let remarks = &mut self.remarks;
@@ -220,7 +290,7 @@ impl Writer<'_> {
     ) -> Result<(), FilesError> {
         let failed = |source| FilesError::Io { what: "write", path: at.to_owned(), source };
         let whole = [crate::source::Extent { offset: 0, length: entry.stored }];
-        let mut nudged = 0;
+        let mut nudger = Nudger::new(file);
         for extent in entry.data.as_deref().unwrap_or(&whole) {
             let mut position = extent.offset;
             let end = extent.offset + extent.length;
@@ -237,17 +307,10 @@ impl Writer<'_> {
                     Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                     Err(error) => return Err(ReadError::Io(error).into()),
                 };
-                file.write_all_at(&self.buffer[..count], position).map_err(failed)?;
+                nudger.write(&self.buffer[..count], position).map_err(failed)?;
                 position += count as u64;
                 self.bytes += count as u64;
                 self.progress.add_bytes(count as u64);
-                if position.saturating_sub(nudged) >= STRIDE {
-                    // On dirty pages this advice starts to write them and keeps them.
-                    let length = std::num::NonZeroU64::new(position - nudged);
-                    let advice = rustix::fs::Advice::DontNeed;
-                    let _ = rustix::fs::fadvise(file, nudged, length, advice);
-                    nudged = position;
-                }
             }
         }
         if entry.data.is_some() {

@@ -40,7 +40,7 @@ impl Place {
     }
 
     /// The target where it is a directory, which may be another file system's; else the base.
-    fn disk(&self) -> BorrowedFd<'_> {
+    pub(super) fn disk(&self) -> BorrowedFd<'_> {
         self.target.as_ref().unwrap_or(&self.directory).as_fd()
     }
 

@@ -43,14 +43,19 @@ fn reader(original: &Original<'_>) -> Result<Reader, OpenError> {
     Reader::open(reopen(original)?, original.codec, original.identity)
 }
 
+/// What may be done with what is known before the hash is: until when, and whether it is still awaited.
+pub(super) type Meanwhile<'a> = dyn FnMut(&Survey, &Stop, &dyn Fn() -> bool) + 'a;
+
 /// Reads the members of the whole archive, and at the same time compares its hash. With `look`
 /// nothing will be written yet: then the hash is compared only when a member is not as it must be,
-/// to tell damage from deceit.
+/// to tell damage from deceit. `meanwhile` gets what is known once no member is refused, while the
+/// hash is still computed (the last argument tells whether).
 pub(super) fn survey(
     original: &Original<'_>,
     extraction: &Extraction<'_>,
     forbidden: Option<&[u8]>,
     look: Option<&mut Look>,
+    meanwhile: &mut Meanwhile<'_>,
     stop: &Stop,
     progress: &Progress,
 ) -> Result<Survey, FilesError> {
@@ -90,7 +95,10 @@ pub(super) fn survey(
             }
             verified
         });
-        let surveyed = members(original, extraction, forbidden, None, &both);
+        let surveyed = members(original, extraction, forbidden, None, &both).and_then(recorded);
+        if let Ok(survey) = &surveyed {
+            meanwhile(survey, &both, &|| !hashing.is_finished());
+        }
         (hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), surveyed)
     });
     stop.check()?;
@@ -98,7 +106,7 @@ pub(super) fn survey(
     if !verified? {
         return Err(FilesError::Hash { expected: original.sha256 });
     }
-    recorded(surveyed?)
+    surveyed
 }
 
 struct Surveyed {

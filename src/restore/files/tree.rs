@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::{FilesError, names};
+use super::{FilesError, apply, names};
 
 /// Levels whose descriptors are kept; others are opened again when they are needed.
 const KEPT: usize = 48;
@@ -98,12 +98,14 @@ pub(super) struct About {
 #[derive(Debug)]
 pub(super) struct Tree {
     base: OwnedFd,
+    about_base: About,
     levels: Vec<Level>,
 }
 
 impl Tree {
     pub(super) fn new(base: OwnedFd) -> Self {
-        Self { base, levels: Vec::new() }
+        let hands_on_acl = apply::hands_on_acl(base.as_fd());
+        Self { base, about_base: About { is_fresh: false, hands_on_acl }, levels: Vec::new() }
     }
 
     pub(super) fn base(&self) -> BorrowedFd<'_> {
@@ -128,7 +130,7 @@ impl Tree {
     pub(super) fn here(&mut self) -> Result<(BorrowedFd<'_>, About), Errno> {
         let depth = self.levels.len();
         let Some(last) = self.levels.last() else {
-            return Ok((self.base.as_fd(), About::default()));
+            return Ok((self.base.as_fd(), self.about_base));
         };
         let about = last.about;
         if last.directory.is_none() {

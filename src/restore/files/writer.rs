@@ -1,5 +1,6 @@
 //! The second pass: members become files.
 
+use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use rustix::io::Errno;
 
 use super::apply::{Applier, Handle};
 use super::aside::Past;
+use super::early::Early;
 use super::finish::Finisher;
 use super::names::{self, Belongs, Selection, Wanted};
 use super::place::{self, Place};
@@ -35,6 +37,8 @@ pub(super) struct Writer<'a> {
     pub(super) extraction: &'a Extraction<'a>,
     pub(super) place: Place,
     pub(super) survey: Survey,
+    /// Files that are copied already.
+    pub(super) early: Early,
     pub(super) stop: &'a Stop,
     pub(super) progress: &'a Progress,
     pub(super) base: PathBuf,
@@ -81,6 +85,7 @@ impl<'a> Writer<'a> {
         extraction: &'a Extraction<'a>,
         place: Place,
         survey: Survey,
+        early: Early,
         stop: &'a Stop,
         progress: &'a Progress,
         log: &'a mut dyn FnMut(&str),
@@ -100,6 +105,7 @@ impl<'a> Writer<'a> {
             buffer: vec![0; BUFFER],
             place,
             survey,
+            early,
             stop,
             progress,
             members: 0,
@@ -135,14 +141,17 @@ impl<'a> Writer<'a> {
         let file = survey::reopen(original).map_err(OpenError::from)?;
         let mut reader = Reader::open_ahead(file, original.codec, original.identity)?;
         let mut selection = Selection::new(self.extraction.paths);
+        let mut number = 0;
         while let Some(entry) = reader.next_entry()? {
             self.stop.check()?;
+            let early = self.early.take(number);
+            number += 1;
             // The file may have changed since it was judged; names are cheap to look at.
             let belongs = names::belongs(&entry, self.extraction.prefix)
                 .map_err(|reason| FilesError::Refused { member: printable(&entry.name), reason })?;
             if let Belongs::Content(path) = belongs {
                 let wanted = selection.wants(path, entry.kind);
-                self.member(&entry, path, wanted, &mut reader)?;
+                self.member(&entry, path, wanted, early, &mut reader)?;
             }
         }
         self.finish_files()?;
@@ -158,6 +167,7 @@ impl<'a> Writer<'a> {
         entry: &Entry,
         path: &[u8],
         wanted: Wanted,
+        early: Option<File>,
         reader: &mut Reader,
     ) -> Result<(), FilesError> {
         let mut to = names::join(&self.place.lead, path);
@@ -187,7 +197,7 @@ impl<'a> Writer<'a> {
                 self.wait(&to, stayed, entry)?;
             }
             EntryKind::File => {
-                let inode = self.file(entry, &to, reader)?;
+                let inode = self.file(entry, &to, early, reader)?;
                 self.is_made(path, inode);
                 self.take_remarks();
             }

@@ -17,6 +17,8 @@ pub(in crate::state) struct StoredContact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     checked_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_seen: Option<Timestamp>,
@@ -119,6 +121,7 @@ impl From<(&PlaceName, &Contact)> for StoredContact {
             created_at: contact.created_at,
             presence: contact.presence.word().to_owned(),
             why: contact.why.clone(),
+            hint: contact.hint.clone(),
             checked_at: contact.checked_at,
             last_seen: contact.last_seen,
             failures: contact.failures,
@@ -146,6 +149,7 @@ impl From<StoredContact> for Contact {
             // A word of a later version: it is asked again soon.
             presence: Presence::from_word(&stored.presence).unwrap_or_default(),
             why: stored.why,
+            hint: stored.hint,
             checked_at: stored.checked_at,
             last_seen: stored.last_seen,
             failures: stored.failures,

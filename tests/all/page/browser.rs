@@ -292,6 +292,57 @@ impl Tab {
         self.eval(&line);
     }
 
+    /// Lets this tab have the keys, whatever else is open.
+    pub(crate) fn has_the_keys(&self) {
+        self.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
+    }
+
+    /// Presses a key, as a keyboard does: `Tab`, `Enter` or a space.
+    #[track_caller]
+    pub(crate) fn press(&self, key: &str) {
+        let (code, number, text) = match key {
+            "Tab" => ("Tab", 9, ""),
+            "Enter" => ("Enter", 13, "\r"),
+            " " => ("Space", 32, " "),
+            other => panic!("no key `{other}`"),
+        };
+        for kind in [if text.is_empty() { "rawKeyDown" } else { "keyDown" }, "keyUp"] {
+            let mut event =
+                json!({ "type": kind, "key": key, "code": code, "windowsVirtualKeyCode": number });
+            if kind == "keyDown" {
+                event["text"] = text.into();
+            }
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// Writes a text, as a keyboard does.
+    #[track_caller]
+    pub(crate) fn write(&self, text: &str) {
+        self.call("Input.insertText", json!({ "text": text }));
+    }
+
+    /// Presses Enter on what leads to another page.
+    #[track_caller]
+    pub(crate) fn enter(&self) {
+        self.eval("window.left = true");
+        self.press("Enter");
+        self.arrive();
+    }
+
+    /// Goes on from stop to stop until one fits; how many there were.
+    #[track_caller]
+    pub(crate) fn tab_to(&self, selector: &str) -> usize {
+        let is_there = format!("document.activeElement.matches({})", Value::from(selector));
+        for stops in 0..100 {
+            if self.eval(&is_there) == true {
+                return stops;
+            }
+            self.press("Tab");
+        }
+        panic!("no key leads to {selector} on {}", self.eval("location.href"));
+    }
+
     /// What a person reads.
     #[track_caller]
     pub(crate) fn text(&self) -> String {
@@ -307,6 +358,15 @@ impl Tab {
         said.complaints = others;
         let own: Vec<(String, String)> = own;
         own.into_iter().map(|(_, complaint)| complaint).collect()
+    }
+
+    /// All of the page, also what is below the screen, as a PNG.
+    pub(crate) fn whole_picture(&self) -> Vec<u8> {
+        let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
+        let clip =
+            json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
+        let how = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        base64(self.call("Page.captureScreenshot", how)["data"].as_str().unwrap())
     }
 
     /// The page as a PNG.

@@ -257,3 +257,71 @@ fn one_logs_in_with_the_right_token_comes_where_one_wanted_and_out_again() {
     tab.wait("location.pathname === '/ui/login'");
     is_quiet(&tab);
 }
+
+#[test]
+fn a_restore_is_proved_by_a_button() {
+    let browser = browser_or_skip!();
+    let instance = Instance::new(WEB);
+    instance.source("www/a.txt", b"alpha");
+    instance.ok(&["run", "web"]);
+    open_up(&instance);
+    let _daemon = instance.daemon();
+    let ui = super::address(&instance);
+    let tab = logged_in(browser, &ui, &Looks::USUAL);
+    tab.open(&format!("{ui}job?name=web"));
+    tab.follow("form:has(input[value=drill]) button");
+    assert_eq!(tab.eval("location.pathname"), "/ui/run", "{}", tab.text());
+    tab.wait("document.querySelector('#run .tag').innerText.includes('success')");
+    tab.open(&format!("{ui}job?name=web"));
+    tab.wait("document.querySelector('#state dl').innerText.includes('proven')");
+    is_quiet(&tab);
+}
+
+#[test]
+fn a_recovery_is_ended_and_what_it_held_back_asks_for_approval() {
+    let browser = browser_or_skip!();
+    let instance = with_old_archives(8);
+    sh("rm -r state", &instance.path("."));
+    open_up(&instance);
+    let _daemon = instance.daemon();
+    let ui = super::address(&instance);
+    let tab = logged_in(browser, &ui, &Looks::USUAL);
+    tab.open(&format!("{ui}plan"));
+    tab.wait("document.querySelector('#plan .box.bad details') !== null");
+    assert_eq!(tab.eval("document.querySelector('#plan section.warn')"), serde_json::Value::Null);
+    tab.eval("document.querySelector('#plan .box.bad details').open = true");
+    // Without the tick the browser does not send it.
+    let is_enough = "document.querySelector('#plan .box.bad form').checkValidity()";
+    assert_eq!(tab.eval(is_enough), false);
+    tab.eval("document.querySelector('#plan .box.bad input[name=sure]').click()");
+    tab.follow("#plan .box.bad form button");
+    assert_eq!(tab.eval("location.pathname"), "/ui/plan", "{}", tab.text());
+    tab.wait("document.querySelector('#plan .box.bad') === null");
+    tab.wait("document.querySelectorAll('section.warn li').length === 6");
+    assert_eq!(instance.tars().len(), 8, "nothing goes before somebody says so");
+    is_quiet(&tab);
+}
+
+#[test]
+fn a_foreign_archive_is_adopted_from_the_list() {
+    let browser = browser_or_skip!();
+    let instance = Instance::new(WEB);
+    instance.source("www/a.txt", b"alpha");
+    instance.ok(&["run", "web"]);
+    sh("tar -cf archives/20250101-120000.tar www", &instance.path("."));
+    open_up(&instance);
+    let _daemon = instance.daemon();
+    let ui = super::address(&instance);
+    let tab = logged_in(browser, &ui, &Looks::USUAL);
+    tab.open(&format!("{ui}archives?condition=foreign"));
+    tab.wait("document.querySelector('#archives').innerText.includes('20250101-120000')");
+    tab.eval("document.querySelector('#archives details').open = true");
+    tab.fill("#archives details select[name=job]", "web");
+    tab.follow("#archives details form button");
+    assert_eq!(tab.eval("location.pathname"), "/ui/run", "{}", tab.text());
+    tab.wait("document.querySelector('#run .tag').innerText.includes('success')");
+    tab.open(&format!("{ui}archives?job=web"));
+    tab.wait("document.querySelectorAll('#archives tbody tr').length === 2");
+    assert_eq!(instance.archives().len(), 2);
+    is_quiet(&tab);
+}

@@ -17,15 +17,22 @@ use super::{TOKEN, token_table};
 use crate::walk::instance::Instance;
 
 const JOB: &str = "[job.web]\ntype = \"custom_dir\"\nsource_path = \"../www\"\nenabled = false\n";
-const PAGES: [&str; 13] = [
+const PAGES: &[&str] = &[
     "/ui/overview",
     "/ui/jobs",
     "/ui/job?name=web",
+    "/ui/location?name=main",
     "/ui/archives",
     "/ui/archive?id=x",
+    "/ui/contents?id=x",
+    "/ui/restore?id=x",
     "/ui/runs",
     "/ui/run?id=1",
     "/ui/log?id=1",
+    "/ui/peers",
+    "/ui/add-peer",
+    "/ui/remove-peer?name=x",
+    "/ui/invite",
     "/ui/plan",
     "/ui/configuration",
     "/ui/download?id=x",

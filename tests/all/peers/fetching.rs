@@ -204,3 +204,95 @@ fn an_archive_that_somebody_removed_comes_back_from_who_holds_it() {
     jerry.settled();
     assert_eq!(archives(jerry, "job=web")[0]["condition"], "present");
 }
+
+#[test]
+fn a_damaged_copy_in_another_encoding_is_made_anew_from_the_plain_stream_of_a_peer() {
+    let world = World::of(&["jerry", "tom"]);
+    world.pair("jerry", "tom");
+    let (jerry, tom) = (world.instance("jerry"), world.instance("tom"));
+    let usb = "[location.usb]\npath = \"../usb\"\nmin_free = \"1 MiB\"\ncompress = \"zstd\"\n";
+    jerry.write("usb.toml", usb);
+    jerry.job("web", "send_to = ['tom', 'usb']");
+    jerry.wait("the copies are there", || {
+        tom.keeps_for("jerry").len() == 3 && archives(jerry, "location=usb").len() == 1
+    });
+    jerry.settled();
+    check(jerry, "tom");
+    let (here, there) = (&archives(jerry, "location=usb")[0], &archives(tom, "job=web")[0]);
+    assert!(here["sha256"] != there["sha256"], "{here} {there}");
+    assert_eq!(here["stream_sha256"], there["stream_sha256"]);
+    is_repaired(jerry, "usb", "usb");
+}
+
+#[test]
+fn a_copy_that_claims_to_be_the_archive_and_is_not_takes_its_place_nowhere() {
+    let world = World::of(&["jerry", "tom"]);
+    world.pair("jerry", "tom");
+    let (jerry, tom) = (world.instance("jerry"), world.instance("tom"));
+    jerry.job("web", "send_to = ['tom']");
+    jerry.wait("the copy is sent", || tom.keeps_for("jerry").len() == 3);
+    jerry.settled();
+    let archive = archives(jerry, "job=web")[0].clone();
+    let name = archive["name"].as_str().unwrap();
+
+    // Whoever has tom's disk: another file, and a description in which everything fits together but
+    // the plain stream, which nobody can make to fit.
+    tom.stop();
+    let tar = tom.path(&format!("received/jerry/{name}.tar"));
+    let sidecar = tom.path(&format!("received/jerry/{name}.larder.json"));
+    corrupt(&tar);
+    let forged = crate::support::sample::sha256(&std::fs::read(&tar).unwrap()).to_string();
+    let mut told: Value = serde_json::from_slice(&std::fs::read(&sidecar).unwrap()).unwrap();
+    told["file_sha256"] = json!(forged);
+    std::fs::write(&sidecar, told.to_string()).unwrap();
+    tom.start();
+    check(jerry, "tom");
+
+    let path = jerry.path(&format!("archives/{name}.tar"));
+    corrupt(&path);
+    let damaged = std::fs::read(&path).unwrap();
+    let id = archive["id"].as_str().unwrap();
+    let verify = format!("/api/v1/archives/{id}/verify?location=main");
+    jerry.control(&Request::post(&verify, Body::Empty)).ok(202);
+    let mut run = Value::Null;
+    jerry.wait("the forged copy is refused", || {
+        run = jerry.control_get("/api/v1/runs?kind=fetch")[0].clone();
+        run["status"] == "error"
+    });
+    let log = jerry.control(&Request::get(&format!("/api/v1/runs/{}/log", run["id"]))).text();
+    assert!(log.contains(name), "{log}");
+    assert!(std::fs::read(&path).unwrap() == damaged, "what is damaged was left alone");
+    assert_eq!(archives(jerry, "job=web")[0]["condition"], "corrupt");
+    let hidden = std::fs::read_dir(jerry.path("archives/.incoming"));
+    assert_eq!(hidden.map_or(0, Iterator::count), 0, "nothing is left of what came");
+}
+
+#[test]
+fn an_archive_that_rests_at_a_peer_alone_is_brought_by_what_the_refusal_says() {
+    let world = vault();
+    let (jerry, vault) = (world.instance("jerry"), world.instance("vault"));
+    // Offered to the vault, which does not take it.
+    jerry.job("db", "send_to = ['vault']");
+    jerry.settled();
+    check(vault, "jerry");
+    let restore = ["restore", "db@latest", "--from", "jerry", "--to", "/nowhere", "--yes"];
+    let said = vault.fails(1, &restore);
+    assert!(said.contains("rests at `jerry` alone"), "{said}");
+    assert!(said.contains("write `fetch_from = [\"db\"]` into `[peer.jerry]`"), "{said}");
+    assert!(
+        said.contains("peers/jerry.toml:") && said.contains("`larder peer check jerry`"),
+        "{said}"
+    );
+
+    let table = std::fs::read_to_string(vault.path("etc/peers/jerry.toml")).unwrap();
+    let taking = table.replacen("[\"web\"]", "[\"db\"]", 1);
+    assert!(taking != table, "{table}");
+    vault.write("peers/jerry.toml", &taking);
+    vault.ok(&["peer", "check", "jerry"]);
+    vault.wait("the archive is fetched", || vault.keeps_for("jerry").len() == 3);
+    vault.settled();
+    let out = vault.path("out");
+    vault.ok(&["restore", "db@latest", "--from", "jerry", "--to", out.to_str().unwrap(), "--yes"]);
+    let same = format!("diff -r $(find {} -name 0.bin -printf %h) src/db", out.display());
+    crate::walk::instance::sh(&same, &jerry.path(""));
+}

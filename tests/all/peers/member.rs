@@ -372,7 +372,7 @@ pub(crate) fn hash_of(token: &str) -> String {
 }
 
 /// A file that nobody else can read, with its directory.
-pub(super) fn write_secret(path: &Path, text: &str) {
+pub(crate) fn write_secret(path: &Path, text: &str) {
     let mut dir = std::fs::DirBuilder::new();
     dir.recursive(true).mode(0o700).create(path.parent().unwrap()).unwrap();
     // A new file, whatever the rights of an earlier one.

@@ -194,6 +194,7 @@ fn a_burned_instance_comes_back_from_its_peer_and_reads_only_until_it_is_confirm
     assert_eq!(text(crate::walk::instance::sh(&diff, &tom.path("")).as_bytes()), "");
     // What was fetched is not fetched again, and no other code is needed.
     tom.ok(&["recover", "--peer", &jerry.url(), "--into", into, "--dry-run"]);
+    goes_on_behind_what_came(tom, &jerry.url());
 
     let new = std::fs::read_to_string(tom.path("fetched/.peer-token")).unwrap();
     let new = new.trim();
@@ -210,6 +211,46 @@ fn a_burned_instance_comes_back_from_its_peer_and_reads_only_until_it_is_confirm
     assert_eq!(send(), 403);
     jerry.ok(&["peer", "confirm", "tom"]);
     jerry.wait("the new holder may send", || send() == 201);
+}
+
+/// A recovery that broke off in the middle of an archive asks for the rest of it only.
+fn goes_on_behind_what_came(tom: &Member, url: &str) {
+    let recover = |way: bool| {
+        let words = ["recover", "--peer", url, "--into", "fetched", "--dry-run"];
+        let output = tom.command(&words).current_dir(tom.path("")).output().unwrap();
+        assert_eq!(output.status.success(), way, "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let fetched = tom.path("fetched/tom");
+    let name = |end: &str| {
+        let names = std::fs::read_dir(&fetched).unwrap();
+        let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.find(|name| name.contains("_web_") && name.ends_with(end)).unwrap()
+    };
+    let (tar, told) = (fetched.join(name(".tar")), fetched.join(name(".larder.json")));
+    let whole = std::fs::read(&tar).unwrap();
+    let id: Value = serde_json::from_slice(&std::fs::read(&told).unwrap()).unwrap();
+    let part = fetched.join(format!(".{}.part", id["id"].as_str().unwrap()));
+    let broken_off = |beginning: &[u8]| {
+        std::fs::remove_file(&tar).unwrap();
+        std::fs::remove_file(&told).unwrap();
+        std::fs::write(&part, beginning).unwrap();
+    };
+    let half = whole.len() / 2;
+    broken_off(&whole[..half]);
+    recover(true);
+    assert!(std::fs::read(&tar).unwrap() == whole && !part.exists());
+    // Nothing of what came is asked for again: were it wrong, the whole would not have its hash.
+    let mut wrong = whole[..half].to_vec();
+    wrong[0] ^= 1;
+    broken_off(&wrong);
+    let said = recover(false);
+    assert!(said.contains("other bytes than its hash says") && said.contains("hint: "), "{said}");
+    assert!(!tar.exists() && !part.exists());
+    // One that is longer than the archive is none of it; and now it is fetched anew.
+    std::fs::write(&part, [&whole[..], b"more"].concat()).unwrap();
+    recover(true);
+    assert!(std::fs::read(&tar).unwrap() == whole);
 }
 
 #[test]

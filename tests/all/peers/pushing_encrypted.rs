@@ -8,7 +8,7 @@ use super::pushing::{archive_of, arrived, hash, presence, sends, sent, transfer}
 use super::wire::{Way, Wire};
 use super::world::{Terms, World};
 use crate::support::{sample, skipped};
-use crate::walk::instance::Instance;
+use crate::walk::instance::{Instance, TmpFs};
 
 /// A new identity in a file of an instance, and its recipient.
 fn identity(files: &Instance) -> Option<String> {
@@ -116,4 +116,41 @@ fn a_copy_at_another_location_is_encrypted_for_it_alone() {
     assert_eq!((&main["encrypted"], &usb["encrypted"]), (&false.into(), &true.into()));
     let file = format!("usb/{}", usb["file_name"].as_str().unwrap());
     assert_eq!(opened(jerry, jerry, &file), main["sha256"].as_str().unwrap());
+}
+
+#[test]
+fn without_room_for_the_ciphertext_nothing_is_sent_and_the_reason_names_both_places() {
+    let world = World::cold(&["jerry", "tom"]);
+    let (jerry, tom) = (world.instance("jerry"), world.instance("tom"));
+    let Some(recipient) = identity(jerry) else { skipped!("age is not installed") };
+    for place in ["archives", "state"] {
+        std::fs::create_dir_all(jerry.path(place)).unwrap();
+    }
+    // Neither has room: beside the state, a gigabyte is to stay free.
+    let Some(_archives) = TmpFs::mount(&jerry.path("archives")) else {
+        skipped!("no file system can be mounted here");
+    };
+    let Some(_state) = TmpFs::mount_of(&jerry.path("state"), "64m") else {
+        skipped!("no file system can be mounted here");
+    };
+    for member in [jerry, tom] {
+        member.start();
+    }
+    world.pair("jerry", "tom");
+    jerry.wait("tom answers", || presence(jerry) == "online");
+    jerry.tree("src/web", 2, 1 << 20);
+    let job = format!("[[job.web.send_to]]\nto = \"tom\"\nencrypt_to = [\"{recipient}\"]");
+    jerry.job("web", &job);
+    jerry.wait("a run failed", || sent(jerry)["status"] == "error");
+    let run = sent(jerry);
+    let log = jerry.ok(&["log", &run["id"].to_string()]);
+    assert!(log.contains("not enough space to encrypt"), "{log}");
+    assert!(log.contains("at `main`") && log.contains("beside the state"), "{log}");
+    assert_eq!(archive_of(jerry, "web")["condition"], "present");
+    for place in ["archives/.larder-spool", "state/spool"] {
+        let left = std::fs::read_dir(jerry.path(place)).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "{place}");
+    }
+    assert_eq!(tom.keeps_for("jerry"), Vec::<String>::new());
+    jerry.stop();
 }

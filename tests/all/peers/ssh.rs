@@ -16,6 +16,7 @@ use super::sshd::{Sshd, sshd_or_skip};
 use crate::support::{dir, sample};
 
 mod holding;
+mod killed;
 mod hosts;
 mod landing;
 mod relay;

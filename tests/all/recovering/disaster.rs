@@ -2,10 +2,12 @@
 //! and `/run` of a mount namespace of its own, in which systemd is a stand-in.
 
 use std::fs;
+use std::io::BufRead as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::peers::world::World;
 use crate::support::{root_or_skip, skipped};
 use crate::walk::instance::{binary, text};
 
@@ -72,11 +74,17 @@ fn inside(dir: &Path, script: &str) -> Output {
         .unwrap()
 }
 
-/// The commands of the page, in their order.
-fn commands_of_the_page() -> Vec<String> {
+/// The headline of the part that is for those whose archives rest at a peer alone.
+const FROM_A_PEER: &str = "## From a peer\n";
+
+/// The commands of that part of the page, or of the others, in their order.
+fn commands_of_the_page(is_from_a_peer: bool) -> Vec<String> {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/DISASTER.md");
     let page = fs::read_to_string(page).unwrap();
-    let blocks = page.split("```sh\n").skip(1);
+    let (before, rest) = page.split_once(FROM_A_PEER).unwrap();
+    let (part, after) = rest.split_once("\n## ").unwrap();
+    let text = if is_from_a_peer { part.to_owned() } else { format!("{before}{after}") };
+    let blocks = text.split("```sh\n").skip(1);
     blocks.map(|block| block.split("```").next().unwrap().trim().to_owned()).collect()
 }
 
@@ -104,7 +112,7 @@ fn the_page_for_the_day_of_a_disaster_brings_an_empty_root_back() {
     assert!(before.status.success(), "{}", text(&before.stderr));
 
     // The server burned: only the disk is left. A new machine, and the page.
-    let blocks = commands_of_the_page();
+    let blocks = commands_of_the_page(false);
     assert!(blocks.len() >= 6, "{blocks:?}");
     let name = fs::read_dir(dir.join("disk"))
         .unwrap()
@@ -135,4 +143,94 @@ fn the_page_for_the_day_of_a_disaster_brings_an_empty_root_back() {
     let calls = fs::read_to_string(dir.join("systemctl.calls")).unwrap();
     assert!(calls.contains("enable larder-day.service"), "{calls}");
     assert!(calls.contains("enable --now larder"), "{calls}");
+}
+
+/// The server that keeps its archives at tom, and burned with its disk.
+const FAR_SERVER: &str = r#"
+mkdir -p /srv/notes /etc/larder /run/systemd/system
+echo "one" > /srv/notes/one; ln -s one /srv/notes/link; chmod 640 /srv/notes/one
+cat > /etc/larder/all.toml <<TOML
+[instance]
+name = "jerry"
+timezone = "Europe/Paris"
+[defaults]
+schedule = "0 2 * * *"
+retention = { mode = "count", value = 7 }
+location = "disk"
+[location.disk]
+path = "/mnt/archives"
+min_free = "1 MiB"
+[location.received]
+path = "/srv/received"
+min_free = "1 MiB"
+[job.notes]
+type = "custom_dir"
+source_path = "/srv/notes"
+TOML
+larder peer accept "$CODE" --write
+echo 'send_to = ["tom"]' >> /etc/larder/all.toml
+larder run notes
+larder archive send notes@latest tom
+rm -rf /srv/received
+"#;
+
+#[test]
+fn the_page_for_the_day_of_a_disaster_brings_back_what_a_peer_kept() {
+    root_or_skip!();
+    let dir = tempfile::Builder::new().prefix("larder-disaster-").tempdir().unwrap();
+    let dir = dir.path();
+    for name in ["bin", "over", "disk"] {
+        fs::create_dir(dir.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink(binary(), dir.join("bin/larder")).unwrap();
+    stand_in(&dir.join("bin/systemctl"), "true");
+    let probe = inside(dir, "true");
+    if !probe.status.success() {
+        skipped!("no mount namespace with an overlay here: {}", text(&probe.stderr));
+    }
+    let world = World::of(&["tom"]);
+    let tom = world.instance("tom");
+    let code = tom.ok(&["peer", "invite", "jerry", "--write", "--no-wait"]);
+    let server = FAR_SERVER.replace("$CODE", code.trim());
+    let before = inside(dir, &format!("{{ {server}\n}} >&2\n{LOOK}"));
+    assert!(before.status.success(), "{}", text(&before.stderr));
+    assert!(!tom.keeps_for("jerry").is_empty(), "{}", text(&before.stderr));
+
+    // The server burned, and its disk with it. What is to be done at tom is done there.
+    fs::remove_dir_all(dir.join("disk")).unwrap();
+    fs::create_dir(dir.join("disk")).unwrap();
+    let blocks = commands_of_the_page(true);
+    let [invite, look, bring, confirm] = blocks.as_slice() else { panic!("{blocks:?}") };
+    let at_tom = |line: &str| -> Vec<String> {
+        let words = line.strip_prefix("larder ").unwrap().split(' ');
+        words.map(str::to_owned).collect()
+    };
+    let invite = at_tom(invite);
+    let words: Vec<&str> = invite.iter().map(String::as_str).collect();
+    let mut invite = tom.command(&words);
+    let mut invite = invite.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(invite.stdout.take().unwrap()).lines();
+    let code = lines.next().unwrap().unwrap();
+    let as_it_is =
+        |line: &str| line.replace("https://tom.example.org", &tom.url()).replace("CODE", &code);
+    let after = inside(
+        dir,
+        &format!(
+            // The peer takes a moment until the new token is in force: run it again, as the page says.
+            "{{ set -e; n=0; until {}; do n=$((n+1)); test $n -lt 100; sleep 0.1; done; test ! -e /srv/notes; {}; larder status || true; rm -rf /srv/received; }} >&2\n{LOOK}",
+            as_it_is(look),
+            as_it_is(bring)
+        ),
+    );
+    let said = text(&after.stderr);
+    assert!(after.status.success(), "{said}");
+    assert_eq!(text(&after.stdout), text(&before.stdout), "{said}");
+    assert!(said.contains("everything is back") && said.contains("new token"), "{said}");
+    assert!(invite.wait().unwrap().success());
+    let confirm = at_tom(confirm);
+    let words: Vec<&str> = confirm.iter().map(String::as_str).collect();
+    let file = tom.path("etc/peers/jerry.toml");
+    assert!(fs::read_to_string(&file).unwrap().contains("read_only"));
+    tom.ok(&words);
+    assert!(!fs::read_to_string(&file).unwrap().contains("read_only"));
 }

@@ -25,6 +25,7 @@ use crate::support::{full, root_or_skip, skipped};
 
 mod elsewhere;
 mod killed;
+mod large;
 mod racing;
 
 /// An archive and what is recorded of it.

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use larder::model::archive::{
     Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Series, Sha256,
 };
-use larder::model::desired::{Desired, Instance, Place};
+use larder::model::desired::{Defaults, Desired, Instance, Place};
 use larder::model::job::{CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, Via};
 use larder::model::location::{Codec, Location};
 use larder::model::name::{JobName, PlaceName};
@@ -70,6 +70,8 @@ impl Scene {
         };
         let desired = Desired {
             instance,
+            defaults: Defaults::default(),
+            policies: BTreeMap::new(),
             recovery_recipients: Vec::new(),
             keeps_configuration: false,
             jobs: BTreeMap::new(),

@@ -241,14 +241,20 @@ impl Drop for Daemon<'_> {
     }
 }
 
-/// A file system of its own in memory, of 4 MiB; unmounted when it is dropped.
+/// A small file system of its own in memory; unmounted when it is dropped.
 pub(crate) struct TmpFs(PathBuf);
 
 impl TmpFs {
     /// Mounts one. `None` where that is not allowed.
     pub(crate) fn mount(path: &Path) -> Option<Self> {
+        Self::mount_of(path, "4m")
+    }
+
+    /// Mounts one of this size.
+    pub(crate) fn mount_of(path: &Path, size: &str) -> Option<Self> {
         let mut mount = Command::new("mount");
-        let status = mount.args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(path).status();
+        let size = format!("size={size}");
+        let status = mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(path).status();
         status.is_ok_and(|status| status.success()).then(|| Self(path.to_owned()))
     }
 }

@@ -104,7 +104,10 @@ fn the_generated_json_follows() {
             .is_some_and(|json| json["archives"].as_array().is_some_and(|a| a.len() == 1))
     });
     for name in ["status", "jobs", "runs", "archives", "peers", "network"] {
-        let text = std::fs::read_to_string(instance.path(&format!("public/{name}.json"))).unwrap();
+        let file = instance.path(&format!("public/{name}.json"));
+        // They are written one after the other.
+        instance.wait("every file is there", || file.exists());
+        let text = std::fs::read_to_string(&file).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["schema"], 1, "{name}");
         assert_eq!(json["instance"], "jerry", "{name}");

@@ -35,12 +35,18 @@ fn host(directories: &[&str]) -> Facts {
 
 /// The file of jobs, which must be valid together with the other one.
 fn check(facts: &Facts) -> String {
-    let [instance, jobs, _] = files(facts);
-    let files =
-        crate::config::Files::default().with(instance.0, instance.1).with(jobs.0, jobs.1.clone());
+    both(facts, &Wishes::default()).1
+}
+
+/// The file of the instance and that of jobs, which must be valid together.
+fn both(facts: &Facts, wishes: &Wishes) -> (String, String) {
+    let [instance, jobs, _] = files(facts, wishes);
+    let files = crate::config::Files::default()
+        .with(instance.0, instance.1.clone())
+        .with(jobs.0, jobs.1.clone());
     let parsed = crate::config::parse(&files, Path::new("/etc/larder"));
     assert!(parsed.diagnostics.is_empty(), "{:#?}\n{}", parsed.diagnostics, jobs.1);
-    jobs.1
+    (instance.1, jobs.1)
 }
 
 #[test]
@@ -223,7 +229,39 @@ fn names_are_unique_and_short_enough_whatever_the_directories_are_called() {
 
 #[test]
 fn the_name_of_the_instance_is_the_host_without_its_domain() {
-    let table: toml::Table = instance_file(&host(&[])).parse().unwrap();
+    let table: toml::Table = instance_file(&host(&[]), &Wishes::default()).parse().unwrap();
     assert_eq!(table["instance"]["name"].as_str(), Some("jerry"));
     assert_eq!(instance_name("-odd-"), "myhost");
+}
+
+#[test]
+fn a_proxy_that_authenticates_and_a_directory_of_its_own_are_written_down() {
+    let wishes = Wishes {
+        url: Some("https://jerry.example.org/larder".to_owned()),
+        listen: vec!["127.0.0.1:8471".to_owned(), "unix:/run/larder/web.sock".to_owned()],
+        page: Some(PageWish {
+            user_header: "YNH_USER".to_owned(),
+            users: vec!["alice".to_owned(), "o\"brien".to_owned()],
+        }),
+        data_dir: Some("/home/yunohost.app/larder".into()),
+    };
+    let (instance, _) = both(&host(&[]), &wishes);
+    let (_, instance) = instance.split_once("[instance]\n").unwrap();
+    let (instance, _) = instance.split_once("\n\n").unwrap();
+    insta::assert_snapshot!(instance, @r#"
+    # Signs the archives and stands at the beginning of their names.
+    name = "jerry"
+    # The one zone of schedules, days and names; the system's without.
+    # timezone = "Europe/Paris"
+    # Where others reach it.
+    url = "https://jerry.example.org/larder"
+    # Where the page, monitors and a proxy reach it, each with a token (`larder token new`).
+    listen = ["127.0.0.1:8471", "unix:/run/larder/web.sock"]
+    # Whom the proxy lets into the page without a token, each an administrator of larder;
+    # `["*"]` means everybody whom it lets through.
+    page = { user_header = "YNH_USER", users = ["alice", 'o"brien'] }
+    # History and the index of archives; the JSON that it generates.
+    state_dir = "/home/yunohost.app/larder/state"
+    publish_dir = "/home/yunohost.app/larder/public"
+    "#);
 }
