@@ -257,7 +257,7 @@ fn archive(job: &Job, number: u64, place_name: &str, day: Date, now: &Zoned) -> 
     let made = day.at(2, 0, 0, 0).to_zoned(now.time_zone().clone()).expect("a time");
     let how = match place_name {
         "main" => How::Scheduled,
-        _ => How::Copied { from: place("main") },
+        _ => How::Copied { from: place("main"), manual: false },
     };
     Archive {
         id: ArchiveId(uuid::Uuid::from_u64_pair(

@@ -217,25 +217,7 @@ async fn publish_on_change(handle: Handle, stop: Stop) {
     let mut events = handle.subscribe();
     let mut published = Published::default();
     loop {
-        let filter = RunFilter { limit: publish::RUNS, ..RunFilter::default() };
-        let view = handle.view();
-        if let Ok(runs) = handle.runs(filter).await {
-            let dir = view.desired.instance.publish_dir.clone();
-            let result = tokio::task::spawn_blocking(move || {
-                let result = publish::publish(&view, &runs, &dir, &mut published);
-                (result, published)
-            })
-            .await;
-            match result {
-                Ok((result, kept)) => {
-                    published = kept;
-                    if let Err(error) = result {
-                        tracing::warn!(%error, "cannot write the generated JSON");
-                    }
-                }
-                Err(_) => published = Published::default(),
-            }
-        }
+        published = publish_now(&handle, published).await;
         let wait = tokio::time::timeout(PUBLISH_AT_LEAST, worth_publishing(&mut events));
         tokio::select! {
             // An event that is lost with the wait is covered by the next look.
@@ -250,6 +232,32 @@ async fn publish_on_change(handle: Handle, stop: Stop) {
             _ = stop.requested() => return,
         }
     }
+}
+
+/// Writes the generated JSON as far as it says something new; that it cannot be written is logged.
+async fn publish_now(handle: &Handle, mut published: Published) -> Published {
+    let filter = RunFilter { limit: publish::RUNS, ..RunFilter::default() };
+    let view = handle.view();
+    let Ok(runs) = handle.runs(filter).await else { return published };
+    let dir = view.desired.instance.publish_dir.clone();
+    let written = tokio::task::spawn_blocking(move || {
+        let result = publish::publish(&view, &runs, &dir, &mut published);
+        (result, published)
+    });
+    match written.await {
+        Ok((result, kept)) => {
+            if let Err(error) = result {
+                tracing::warn!(%error, "cannot write the generated JSON");
+            }
+            kept
+        }
+        Err(_) => Published::default(),
+    }
+}
+
+/// Writes the generated JSON once, for a process that ends.
+pub async fn publish_once(handle: &Handle) {
+    publish_now(handle, Published::default()).await;
 }
 
 /// Waits for an event that the generated JSON shows; progress is not one.

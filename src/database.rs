@@ -9,7 +9,7 @@
 //! ends one. What a server says may hold data: only its first lines are told, cut short.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::job::Database;
@@ -23,6 +23,21 @@ pub mod mysql;
 pub mod postgresql;
 mod said;
 mod spool;
+
+/// Where directories go that the user of a throw-away server must get to: what `TMPDIR` names,
+/// unless it is closed to others.
+///
+/// The daemon's unit names one: there, neither `/tmp` nor `/var/tmp` may be written.
+#[must_use]
+pub fn place_for_servers(otherwise: &Path) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let is_open = |dir: &PathBuf| {
+        dir.is_absolute()
+            && std::fs::metadata(dir).is_ok_and(|dir| dir.permissions().mode() & 0o001 != 0)
+    };
+    let named = std::env::var_os("TMPDIR").map(PathBuf::from);
+    named.filter(is_open).unwrap_or_else(|| otherwise.to_owned())
+}
 
 /// Which kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

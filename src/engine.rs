@@ -27,7 +27,7 @@ use crate::reconcile::{self, Plan};
 use crate::status::JobVerdict;
 
 pub use self::contacts::hand::RemoteOrder;
-pub use self::handle::{Handle, OpenWith};
+pub use self::handle::{Handle, OpenWith, Reading};
 pub(crate) use self::members::ask_the_host as list_members;
 pub use self::receive::{
     Announced, ChunkHead, ChunkReceived, InTheWay, Landing, ReceiveError, Standing,
@@ -270,6 +270,9 @@ pub enum RequestError {
     /// What it needs is not there now, and may come back.
     #[error("{0}")]
     Unavailable(String),
+    /// Another peer is being answered.
+    #[error("an archive is being read for a peer already")]
+    Occupied,
     /// The engine is stopping.
     #[error("the daemon is stopping")]
     Stopping,
@@ -293,7 +296,7 @@ pub enum StartError {
     #[error("another larder has the state in `{0}` open")]
     InUse(PathBuf),
     /// The configuration has errors, and none was ever good.
-    #[error("the configuration in `{dir}` has {errors} error(s)")]
+    #[error("the configuration in `{dir}` has {errors} error{}", if *errors == 1 { "" } else { "s" })]
     Config {
         /// The directory.
         dir: PathBuf,

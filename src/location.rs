@@ -36,6 +36,7 @@ mod receive;
 mod repair;
 mod scan;
 mod sweep;
+pub mod signer;
 pub mod landing;
 mod trash;
 

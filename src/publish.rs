@@ -145,7 +145,7 @@ fn contents(
         runs.iter().find(of_job).cloned()
     };
     let this = dto::Member::this(view, None, newest);
-    let known = peers().map(|peer| dto::Member::of_peer(view, peer).published());
+    let known = peers().map(|peer| dto::Member::of_peer(view, peer, &shares).published());
     show("network", list(std::iter::once(this).chain(known))?)?;
     show("runs", list(runs.iter())?)
 }

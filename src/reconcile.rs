@@ -21,7 +21,7 @@ use crate::model::run::{Cause, Work};
 pub(crate) mod situation;
 pub mod expand;
 pub(crate) mod backups;
-mod transfers;
+pub(crate) mod transfers;
 pub(crate) mod drills;
 pub(crate) mod checks;
 pub(crate) mod turns;

@@ -137,3 +137,8 @@ pub fn carry_out(order: &Order, watch: &mut Watch<'_>) -> Result<Record, Trouble
         Task::Undo(undo) => undo::undo(order, undo, watch),
     }
 }
+
+/// So many of something, as it is told.
+fn counted(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use utoipa::openapi::security::SecurityRequirement;
@@ -32,12 +32,15 @@ mod line;
 mod seen;
 
 pub(super) use gate::authenticate;
-pub use gate::{Gate, Pass, Refusal};
+pub use gate::{Deposit, Gate, Pass, Refusal};
 pub use scope::Scope;
 pub(super) use seen::{narrowed, narrowed_to_orders, narrowed_to_read};
 
 /// The header of the specification that carries a token.
 pub const KEY_HEADER: &str = "x-backupmanager-key";
+
+/// Where a proxy says for whom it asks.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,9 +84,36 @@ impl Caller {
     }
 }
 
-/// The address at the other end of a network connection; a proxy's socket has none.
+/// Where a request of the network comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Remote(pub Option<IpAddr>);
+pub enum Remote {
+    /// The address at the other end of a TCP connection.
+    Direct(IpAddr),
+    /// A proxy's socket, with the address that the proxy names.
+    Proxy(Option<IpAddr>),
+}
+
+impl Remote {
+    /// The address that asks, where it is known.
+    #[must_use]
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Direct(address) => Some(address),
+            Self::Proxy(address) => address,
+        }
+    }
+
+    /// The same with what a request says of it. Only what comes over a proxy's socket is believed,
+    /// and of that only the last element, which the proxy wrote: what stands before it, a stranger
+    /// may have.
+    #[must_use]
+    pub(super) fn named_by(self, headers: &HeaderMap) -> Self {
+        let Self::Proxy(_) = self else { return self };
+        let last = headers.get_all(FORWARDED_FOR).iter().next_back();
+        let last = last.and_then(|line| line.to_str().ok()?.rsplit(',').next());
+        Self::Proxy(last.and_then(|address| address.trim().parse().ok()))
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Response;
@@ -139,5 +169,36 @@ async fn demand(scope: Scope, request: Request, next: Next) -> Response {
             format!("this token has not the scope `{}`", scope.word()),
         )
         .into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_of_a_proxy_says_who_asks_and_nobody_elses() {
+        let named = |remote: Remote, lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
+            }
+            remote.named_by(&headers).address().map(|address| address.to_string())
+        };
+        let proxy = Remote::Proxy(None);
+        for (lines, expected) in [
+            (&["192.0.2.7"][..], Some("192.0.2.7")),
+            (&["203.0.113.9, 192.0.2.7"], Some("192.0.2.7")),
+            (&["203.0.113.9", "10.0.0.1,2001:db8::7 "], Some("2001:db8::7")),
+            (&["192.0.2.7, unix:"], None),
+            (&["192.0.2.7,"], None),
+            (&["192.0.2.7:80"], None),
+            (&[""], None),
+            (&[], None),
+        ] {
+            assert_eq!(named(proxy, lines).as_deref(), expected, "{lines:?}");
+        }
+        let direct = Remote::Direct([192, 0, 2, 1].into());
+        assert_eq!(named(direct, &["192.0.2.7"]).as_deref(), Some("192.0.2.1"));
     }
 }

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::{App, dto};
 use crate::engine::{ConfigReport, Foreseen, View};
 use crate::model::desired::Desired;
-use crate::model::observed::Observed;
+use crate::model::observed::{LocationState, Observed};
 use crate::{config, reconcile, status};
 
 #[utoipa::path(
@@ -48,7 +48,13 @@ pub fn effective_config(view: &View) -> dto::EffectiveConfig {
 #[must_use]
 pub fn view_of_configuration(dir: &Path, desired: Desired) -> View {
     let at = Zoned::now().with_time_zone(desired.instance.timezone.clone());
-    let observed = Observed::nothing(at.timestamp());
+    let mut observed = Observed::nothing(at.timestamp());
+    // Nobody looked: nothing is known that would stand in the way of copies and deletions.
+    observed.locations = desired
+        .locations
+        .keys()
+        .map(|name| (name.clone(), LocationState::Available { free: u64::MAX, total: u64::MAX }))
+        .collect();
     let plan = reconcile::plan(&desired, &observed, &at);
     View {
         started_at: at.timestamp(),

@@ -6,6 +6,7 @@ use super::dto::Kept;
 use crate::engine::View;
 use crate::model::archive::{Archive, ArchiveId, Condition};
 use crate::model::name::PlaceName;
+use crate::reconcile::judge::Reason;
 use crate::reconcile::simulate;
 
 /// What retention says of these, by copy; nothing for what is in the trash.
@@ -22,7 +23,9 @@ pub(super) fn verdicts(
         of_these.map(|verdict| {
             let mut reasons: Vec<String> =
                 verdict.reasons.iter().map(ToString::to_string).collect();
-            reasons.extend(pass.orphaned().map(|reason| format!("orphaned: {reason}")));
+            if let Some(reason) = pass.orphaned() {
+                say_orphaned(&mut reasons, reason);
+            }
             let kept = Kept { keep: verdict.keep, reasons, leaves_on: None };
             ((verdict.id, pass.series.location.clone()), kept)
         })
@@ -46,6 +49,13 @@ pub(super) fn verdicts_with_days(
     kept
 }
 
+/// Says why nothing asks for an archive, in place of the bare word.
+fn say_orphaned(reasons: &mut Vec<String>, why: &str) {
+    let bare = Reason::Orphaned.to_string();
+    reasons.retain(|reason| *reason != bare);
+    reasons.push(format!("{bare}: {why}"));
+}
+
 /// What keeps one archive, and when it would leave.
 pub(super) fn why(view: &View, archive: &Archive) -> Option<Kept> {
     let (desired, observed) = (&view.desired, &view.observed);
@@ -54,7 +64,7 @@ pub(super) fn why(view: &View, archive: &Archive) -> Option<Kept> {
     if let (crate::reconcile::expiry::Ruling::Orphaned(reason), false) =
         (&why.ruling, matches!(archive.condition, Condition::Trashed { .. }))
     {
-        reasons.push(format!("orphaned: {reason}"));
+        say_orphaned(&mut reasons, reason);
     }
     Some(Kept { keep: why.keep, reasons, leaves_on: why.leaves_on.map(|day| day.to_string()) })
 }

@@ -33,8 +33,9 @@ pub(super) async fn list(
     let mut items = vec![this];
     let peers = view.desired.peers.values();
     let peers = peers.filter(|peer| asking.is_none_or(|asking| *asking == peer.name));
+    let shares = dto::Shares::of(&view);
     items.extend(peers.map(|peer| {
-        let member = dto::Member::of_peer(&view, peer);
+        let member = dto::Member::of_peer(&view, peer, &shares);
         if asking.is_some() { member.published() } else { member }
     }));
     Ok(Page { items, next: None })

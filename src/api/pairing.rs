@@ -109,6 +109,8 @@ pub(super) async fn forget(
         (status = 200, description = "What opens a name space here", body = dto::PairingWelcome),
         (status = 400, description = "What it says of itself cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The code is wrong, used or expired", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The offer took longer than 10 seconds to come", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The offer is longer than 16 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many attempts were wrong", body = Problem, content_type = "application/problem+json"),
     )
 )]

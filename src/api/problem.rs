@@ -5,7 +5,7 @@
 //! bodies and queries) is rewritten on its way out.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// The most of an error's text that is read back, in bytes.
 const DETAIL_MAX: usize = 4096;
+/// When it is worth asking again what is being answered to somebody else, in seconds.
+const OCCUPIED_FOR: u32 = 5;
 
 /// The `type` of a problem document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -46,7 +48,8 @@ pub struct Problem {
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What could not be done, to what, and why.
-    pub detail: String,
+    #[schema(value_type = String)]
+    pub detail: Box<str>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -59,6 +62,9 @@ pub struct Problem {
     /// What is in the way of an upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_the_way: Option<Box<InTheWay>>,
+    /// After how many seconds it is worth asking again: the header `Retry-After`.
+    #[serde(skip)]
+    pub retry_after: Option<u32>,
 }
 
 /// What is in the way of an upload: an archive in the sender's own name space, or an upload.
@@ -84,11 +90,12 @@ impl Problem {
             kind: Kind::AboutBlank,
             title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             hint: None,
             run_id: None,
             candidates: Vec::new(),
             in_the_way: None,
+            retry_after: None,
         }
     }
 
@@ -115,9 +122,13 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
         let mut response = (status, axum::Json(self)).into_response();
         let media_type = HeaderValue::from_static(PROBLEM_JSON);
         response.headers_mut().insert(CONTENT_TYPE, media_type);
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }
@@ -140,6 +151,12 @@ impl From<RequestError> for Problem {
             RequestError::Failed(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
             RequestError::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
                 .hint("`larder location list` says why"),
+            RequestError::Occupied => {
+                let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+                    .hint("ask again in a few seconds");
+                problem.retry_after = Some(OCCUPIED_FOR);
+                problem
+            }
             RequestError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
         }
     }

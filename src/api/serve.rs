@@ -29,7 +29,8 @@ mod slots;
 mod unix;
 
 pub(super) use accept::{Door, accept};
-pub use harden::{BODY_CEILING, BODY_MAX, harden};
+pub(super) use harden::as_of_a_stranger;
+pub use harden::{BODY_CEILING, BODY_MAX, harden, read_of_a_stranger};
 pub use network::{ListenError, Server, follow};
 pub(super) use unix::SocketFile;
 

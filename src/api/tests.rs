@@ -100,7 +100,7 @@ pub(crate) fn copied(of: &Archive) -> Archive {
     let from = of.location.clone();
     Archive {
         location: "usb".parse().unwrap(),
-        how: How::Copied { from },
+        how: How::Copied { from, manual: false },
         codec: Codec::Zstd(3),
         ..of.clone()
     }

@@ -158,7 +158,7 @@ pub(crate) fn encode(drain: Drain, codec: Codec, out: Filler) -> io::Result<Opti
 /// Threads that compress, beside those that read and write.
 const WORKERS: u32 = 2;
 /// Bytes that one of them takes at a time: what the library would choose costs too much memory.
-const JOB: u32 = 3 << 20;
+const JOB: u32 = 2 << 20;
 /// The level that `compress` has when it says no other.
 const DEFAULT_LEVEL: u8 = 3;
 /// The table of matches of that level as a power of two, one below the library's: it stays in the

@@ -165,12 +165,10 @@ pub(crate) fn restore_txt(spec: &Spec) -> Vec<u8> {
     use std::fmt::Write as _;
     let encrypted = !spec.recipients.is_empty();
     let (name, extension) = (&spec.name, spec.codec.extension(encrypted));
-    let decrypt =
-        if encrypted { "age -d -i \"$IDENTITY\" \"$ARCHIVE\"" } else { "cat \"$ARCHIVE\"" };
-    let (decode, program) = match spec.codec {
-        crate::model::location::Codec::None => ("", ""),
-        crate::model::location::Codec::Gzip(_) => (" | gzip -dc", ", gzip"),
-        crate::model::location::Codec::Zstd(_) => (" | zstd -dc", ", zstd"),
+    let program = match spec.codec {
+        crate::model::location::Codec::None => "",
+        crate::model::location::Codec::Gzip(_) => ", gzip",
+        crate::model::location::Codec::Zstd(_) => ", zstd",
     };
     let programs = format!("GNU tar{program}{}", if encrypted { ", age" } else { "" });
     let source = match &spec.content {
@@ -205,16 +203,21 @@ pub(crate) fn restore_txt(spec: &Spec) -> Vec<u8> {
         for recipient in &spec.recipients {
             let _ = writeln!(text, "#   {}", one_line(recipient));
         }
-        text.push_str("IDENTITY=${IDENTITY:-identity.txt}\n");
     }
     let _ = writeln!(
         text,
-        "ARCHIVE=${{ARCHIVE:-{name}{extension}}}
-SIDECAR=${{SIDECAR:-{name}.larder.json}}
+        "# A copy has the same members, and may have another name or ending: name the file that you have,
+# `ARCHIVE=NAME.tar.zst.age IDENTITY=identity.txt sh RESTORE.txt`. .gz needs gzip, .zst zstd, .age age.
+ARCHIVE=${{ARCHIVE:-{name}{extension}}}
+IDENTITY=${{IDENTITY:-identity.txt}}
 TO=${{TO:-{to}}}
-
-# A copy with another ending is encoded otherwise. Leave `age` out where .age is missing, and put
-# `gzip -dc` for .gz, `zstd -dc` for .zst, and nothing for a plain .tar.
+NAME=${{ARCHIVE%.age}}; NAME=${{NAME%.zst}}; NAME=${{NAME%.gz}}; NAME=${{NAME%.tar}}
+SIDECAR=${{SIDECAR:-$NAME.larder.json}}
+failed() {{ echo \"$ARCHIVE was not read to its end\" >&2; kill $$ 2> /dev/null; }}
+opened() {{
+    {{ case \"$ARCHIVE\" in *.age) age -d -i \"$IDENTITY\" \"$ARCHIVE\" ;; *) cat \"$ARCHIVE\" ;; esac || failed; }} |
+        {{ case \"${{ARCHIVE%.age}}\" in *.gz) gzip -dc ;; *.zst) zstd -dc ;; *) cat ;; esac || failed; }}
+}}
 
 # 1. Is the file whole? Its SHA-256 stands in the sidecar, the file beside it.
 if [ -e \"$SIDECAR\" ]; then
@@ -222,16 +225,16 @@ if [ -e \"$SIDECAR\" ]; then
 fi
 
 # 2. Which files are in it?
-{decrypt}{decode} | tar -t -f -
+opened | tar -t -f -
 "
     );
     match (&spec.content, spec.job_type) {
         (Content::Database(name), JobType::Mysql) => {
-            text.push_str(&take_out(decrypt, decode, "mysql"));
+            text.push_str(&take_out("mysql"));
             text.push_str(&mysql::restore_steps(name));
         }
         (Content::Database(name), _) => {
-            text.push_str(&take_out(decrypt, decode, "postgresql"));
+            text.push_str(&take_out("postgresql"));
             text.push_str(&postgresql::restore_steps(name));
         }
         (Content::Directory(_), _) => {
@@ -239,7 +242,7 @@ fi
                 text,
                 "# 3. Put them back to {source} (below TO). Files that are there are replaced, others stay.
 mkdir -p \"$TO\"
-{decrypt}{decode} | tar -x -p --xattrs --xattrs-include='*' --acls -C \"$TO\" --strip-components=2 -f - data/custom"
+opened | tar -x -p --xattrs --xattrs-include='*' --acls -C \"$TO\" --strip-components=2 -f - data/custom"
             );
         }
     }
@@ -247,11 +250,11 @@ mkdir -p \"$TO\"
 }
 
 /// The commands that take the dumps out of the archive; those that load them follow.
-fn take_out(decrypt: &str, decode: &str, directory: &str) -> String {
+fn take_out(directory: &str) -> String {
     format!(
         "# 3. Take the dumps out (below TO).
 mkdir -p \"$TO\"
-{decrypt}{decode} | tar -x -C \"$TO\" -f - data/{directory}
+opened | tar -x -C \"$TO\" -f - data/{directory} || exit 1
 "
     )
 }

@@ -55,6 +55,10 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
         if !only.is_empty() {
             followed.runs.retain(|run| run.job_id.as_ref().is_some_and(|job| is_of(job, only)));
         }
+        // With a daemon it is the daemon's work.
+        if let Some(handle) = client.handle() {
+            crate::daemon::publish_once(handle).await;
+        }
         let code = finish(context, client, &followed).await?;
         let plan: dto::Plan = client.get("/plan").await?;
         let mut is_whole = true;

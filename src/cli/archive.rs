@@ -38,13 +38,13 @@ pub(super) enum Command {
     /// Copy an archive to another location, or to a peer
     Send(SendArguments),
     /// Keep an archive until it is unpinned
-    Pin(ManyArguments),
+    Pin(PinArguments),
     /// Let retention judge an archive again
-    Unpin(ManyArguments),
+    Unpin(UnpinArguments),
     /// Delete a copy; it stays in the trash for a while
     Delete(DeleteArguments),
     /// Take a deleted copy back from the trash
-    Undelete(ManyArguments),
+    Undelete(UndeleteArguments),
     /// Take another program's archive into the catalogue
     Adopt(AdoptArguments),
 }
@@ -89,9 +89,6 @@ pub(super) struct OneArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  larder archive pin web@latest
-  larder archive undelete jerry_web_20260508 --location main")]
 pub(super) struct ManyArguments {
     /// Names, ids, ORIGIN/NAME, JOB@latest or JOB@DAY
     #[arg(required = true, value_name = "ARCHIVE")]
@@ -101,9 +98,47 @@ pub(super) struct ManyArguments {
     location: Option<String>,
 }
 
+/// Archives of which every copy is meant where no location is named.
+#[derive(Debug, Args)]
+pub(super) struct CopiesArguments {
+    /// Names, ids, ORIGIN/NAME, JOB@latest or JOB@DAY
+    #[arg(required = true, value_name = "ARCHIVE")]
+    archives: Vec<String>,
+    /// The copies at this location only; every copy without
+    #[arg(long, value_name = "LOCATION")]
+    location: Option<String>,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  larder archive verify web@latest
+  larder archive pin web@latest                        every copy of it
+  larder archive pin jerry_web_20260508 --location usb")]
+pub(super) struct PinArguments {
+    #[command(flatten)]
+    copies: CopiesArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder archive unpin jerry_web_20260508              every copy of it
+  larder archive unpin jerry_web_20260508 --location usb")]
+pub(super) struct UnpinArguments {
+    #[command(flatten)]
+    copies: CopiesArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder archive list --condition trashed
+  larder archive undelete jerry_web_20260508 --location main")]
+pub(super) struct UndeleteArguments {
+    #[command(flatten)]
+    many: ManyArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder archive verify web@latest                    every copy of it
   larder archive verify --all --location usb
   larder verify web@latest")]
 pub(super) struct VerifyArguments {
@@ -113,7 +148,7 @@ pub(super) struct VerifyArguments {
     /// Every archive that is present
     #[arg(long, conflicts_with = "archives")]
     all: bool,
-    /// The copies at this location
+    /// The copies at this location only; every copy that is present without
     #[arg(long, value_name = "LOCATION")]
     location: Option<String>,
     /// Archives at this other instance, by their names there; do not wait
@@ -214,8 +249,14 @@ pub(super) async fn run(context: &Context, command: &Command) -> anyhow::Result<
         Command::Contents(arguments) => contents::contents(context, client, arguments).await,
         Command::Export(arguments) => export::export(context, client, arguments).await,
         Command::Send(arguments) => change::send(context, client, arguments).await,
-        Command::Pin(arguments) => change::pin(context, client, arguments, "pin").await,
-        Command::Unpin(arguments) => change::pin(context, client, arguments, "unpin").await,
+        Command::Pin(PinArguments { copies }) => {
+            let location = copies.location.as_deref();
+            change::pin(context, client, &copies.archives, location, "pin").await
+        }
+        Command::Unpin(UnpinArguments { copies }) => {
+            let location = copies.location.as_deref();
+            change::pin(context, client, &copies.archives, location, "unpin").await
+        }
         Command::Delete(arguments) => change::delete(context, client, arguments).await,
         Command::Undelete(arguments) => change::undelete(context, client, arguments).await,
         Command::Adopt(arguments) => change::adopt(context, client, arguments).await,

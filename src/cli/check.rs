@@ -10,6 +10,7 @@ use super::context::Context;
 use super::failure::{FAILED, Failure};
 use super::words::count;
 use crate::api::dto;
+use crate::causes::with_causes;
 use crate::config::{self, Changes, ConfigError, Diagnostic, Judged, Severity};
 use crate::model::desired::Desired;
 
@@ -158,7 +159,17 @@ pub(super) fn read_desired(dir: &Path) -> anyhow::Result<Desired> {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8> {
     let (changes, found) = changes(&context.config_dir, arguments)?;
-    let Judged { desired, files, mut diagnostics } = read(&context.config_dir, changes)?;
+    let judged = match config::judge(&context.config_dir, changes) {
+        // Whoever reads the list finds this in it, too.
+        Err(error) if context.is_json() => {
+            let hint = error.hint();
+            let one = Diagnostic::of_file("", Severity::Error, with_causes(&error));
+            context.print_json(&[dto::Diagnostic::from(&one.with_hint(hint))])?;
+            return Ok(FAILED);
+        }
+        judged => judged.map_err(unreadable)?,
+    };
+    let Judged { desired, files, mut diagnostics } = judged;
     // What cannot be read of the new files is as bad as what cannot be understood.
     let desired = desired.filter(|_| !found.iter().any(Diagnostic::is_error));
     diagnostics.extend(found);
@@ -192,9 +203,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<u8
             }
             (Some(desired), 0) => {
                 let written = desired.locations.values().filter(|place| place.owner.is_none());
+                let jobs = desired.jobs.values();
+                let (own, jobs): (Vec<_>, Vec<_>) = jobs.partition(|job| job.is_built_in());
+                let own = if own.is_empty() { "" } else { " and the configuration itself" };
                 format!(
-                    "`{dir}` is valid: {}, {}{remarks}",
-                    count(desired.jobs.len(), "job"),
+                    "`{dir}` is valid: {}{own}, {}{remarks}",
+                    count(jobs.len(), "job"),
                     count(written.count(), "location")
                 )
             }

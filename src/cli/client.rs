@@ -71,6 +71,14 @@ impl Client {
         Ok(Self { transport: Transport::Socket(http) })
     }
 
+    /// The engine in this process, where there is one.
+    pub(super) fn handle(&self) -> Option<&Handle> {
+        match &self.transport {
+            Transport::Socket(_) => None,
+            Transport::Local { handle, .. } => handle.as_ref(),
+        }
+    }
+
     /// A router in this process, with the engine behind it.
     pub(super) fn local(router: Router, handle: Option<Handle>) -> Self {
         Self { transport: Transport::Local { router, handle } }

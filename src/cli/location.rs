@@ -11,6 +11,7 @@ use super::table::Table;
 use super::words::{count, query, segment, size};
 use crate::api::dto::{self, Entry};
 use crate::engine::Autonomy;
+use crate::model::desired::Place;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
@@ -182,7 +183,10 @@ async fn relocate(
     }
     let mut checks = Vec::new();
     for archive in archives(client, &at(new)).await? {
-        if source.iter().any(|original| original.id == archive.id) {
+        if let Some(original) = source.iter().find(|original| original.id == archive.id) {
+            if original.pinned && !archive.pinned {
+                pin(client, &archive).await?;
+            }
             let path = format!("/archives/{}/verify", segment(&archive.id));
             let path = query(&path, &[("location", Some(new.as_str()))]);
             checks.push(run_id(&client.post(&path, None).await?)?);
@@ -200,6 +204,13 @@ async fn relocate(
     advise(context, client, old, new).await
 }
 
+/// What somebody wants to keep for good stays for good where it moves to.
+async fn pin(client: &Client, copy: &dto::Archive) -> anyhow::Result<()> {
+    let path = format!("/archives/{}/pin", segment(&copy.id));
+    client.post(&query(&path, &[("location", Some(copy.location.as_str()))]), None).await?;
+    Ok(())
+}
+
 /// The catalogue's entries of a list.
 async fn archives(client: &Client, path: &str) -> anyhow::Result<Vec<dto::Archive>> {
     let entries: Vec<Entry> = client.list(path, usize::MAX).await?;
@@ -212,9 +223,12 @@ async fn archives(client: &Client, path: &str) -> anyhow::Result<Vec<dto::Archiv
 
 async fn advise(context: &Context, client: &Client, old: &str, new: &str) -> anyhow::Result<u8> {
     let jobs: Vec<dto::Job> = client.list("/jobs", usize::MAX).await?;
+    let built_in = Place::built_in().to_string();
     let mut lines = vec![format!("everything of `{old}` is at `{new}` too, and verified.")];
     let concerned: Vec<_> = jobs
         .iter()
+        // Nobody writes the table of a built-in job.
+        .filter(|job| job.place != built_in)
         .filter(|job| job.location == old || job.send_to.iter().any(|place| place == old))
         .collect();
     if !concerned.is_empty() {

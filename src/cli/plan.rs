@@ -94,15 +94,16 @@ fn in_words(context: &Context, plan: &dto::Plan) -> String {
     }
     if !plan.days.is_empty() {
         let mut table = Table::new(
-            &["day", "made", "copied", "expired", "waits for approval"],
+            &["day", "made", "copied", "drilled", "expired", "waits for approval"],
             &[],
-            &[1, 2, 3, 4],
+            &[1, 2, 3, 4, 5],
         );
         for day in &plan.days {
             table.row([
                 day.day.clone(),
                 day.made.join(", "),
                 day.copied.join(", "),
+                day.drilled.join(", "),
                 day.expired.join(", "),
                 day.blocked.join(", "),
             ]);

@@ -32,7 +32,8 @@ pub(super) struct Arguments {
     /// With this status only: queued, running, success, warning, error, cancelled, interrupted
     #[arg(long, value_name = "STATUS")]
     status: Option<String>,
-    /// Of this kind only: backup, expire, empty-trash, verify, send, adopt
+    /// Of this kind only: backup, expire, empty-trash, verify, send, adopt, restore, drill, fetch,
+    /// prune
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// At most so many

@@ -208,7 +208,7 @@ mod tests {
     fn a_stale_configuration_is_a_warning_although_every_job_is_protected() {
         let (line, code) = nagios(
             &[verdict("web", "protected", &[])],
-            &health(&["the configuration has 1 error(s) | stale"]),
+            &health(&["the configuration has 1 error | stale"]),
         );
         assert_eq!(code, 1);
         assert_eq!(line.matches('|').count(), 1, "{line}");

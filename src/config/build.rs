@@ -133,8 +133,9 @@ pub(crate) fn build(objects: &[Object], terms: Terms<'_>) -> Built {
         let notify = instance::notify(object, cx)?;
         Some((notify.name.clone(), notify))
     });
+    let mut claims = Vec::new();
     let jobs = read(objects, Kind::Job, terms, &mut book, |object, cx| {
-        let job = job::job(object, &world, cx)?;
+        let job = job::job(object, &world, &mut claims, cx)?;
         Some((job.name.clone(), job))
     });
     let instance = instance.or_else(|| {
@@ -164,7 +165,9 @@ pub(crate) fn build(objects: &[Object], terms: Terms<'_>) -> Built {
         notify,
         hash: String::new(),
     });
-    let desired = desired.inspect(|desired| across::check(objects, desired, terms, &mut book));
+    claims.sort_by(|a, b| a.name.cmp(&b.name));
+    let desired =
+        desired.inspect(|desired| across::check(objects, desired, &claims, terms, &mut book));
     let desired = desired.map(|desired| own::add(desired, terms.dir));
     Built {
         desired: desired.filter(|_| book.failed.is_empty()),

@@ -42,6 +42,7 @@ impl Form {
     /// How such a value is written, as TOML.
     pub(crate) fn sample(&self) -> Option<&'static str> {
         match self {
+            Form::Bool => Some("true"),
             Form::Size => Some("\"10 GiB\""),
             Form::Duration | Form::DurationOrAuto => Some("\"36h\""),
             Form::Percent => Some("\"50%\""),
@@ -57,7 +58,6 @@ impl Form {
             Form::List(_) => Some("[\"…\"]"),
             Form::Text
             | Form::Name
-            | Form::Bool
             | Form::Integer(..)
             | Form::Path
             | Form::Url

@@ -159,6 +159,9 @@ fn every_kind_of_object_is_understood() {
     let desired = understood(EVERYTHING);
     assert_eq!(desired.jobs.values().filter(|job| !job.is_built_in()).count(), 6);
     assert_eq!(desired.peers.len(), 4);
+    let offsite = desired.peers.values().filter(|peer| peer.offsite);
+    let offsite: Vec<&str> = offsite.map(|peer| peer.name.as_str()).collect();
+    assert_eq!(offsite, ["cabin", "tom", "vps"], "what only names a host keeps nothing of ours");
     let location = |name: &str| &desired.locations[&name.parse().unwrap()];
     assert_eq!(location("received").path, Path::new("/etc/larder/received"));
     assert!(location("main").encrypt_to.is_empty(), "recovery alone encrypts nothing");

@@ -106,10 +106,13 @@ impl FromNode for u32 {
         };
         if value < least || value > greatest {
             let subject = cx.subject.clone();
-            cx.error(
-                node.at,
-                format!("{subject} must be between {least} and {greatest}, and is {value}"),
-            );
+            let message =
+                format!("{subject} must be between {least} and {greatest}, and is {value}");
+            if (*value, *least) == (0, 1) {
+                cx.error_with(node.at, message, "write 1 or more");
+            } else {
+                cx.error(node.at, message);
+            }
             return None;
         }
         u32::try_from(*value).ok()
@@ -230,24 +233,73 @@ read_from_text! {
     SignedDuration: Form::Duration => units::duration;
     Percent: Form::Percent => units::percent;
     Codec: Form::Codec => units::codec;
-    Listen: Form::Listen => units::listen;
-    InstanceName: Form::Name => name;
-    PlaceName: Form::Name => plain_name;
-    ObjectName: Form::Name => name;
-    JobName: Form::Name => plain_name;
-    Label: Form::Name => name;
 }
 
-fn name<T: FromStr<Err = NameError>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error: NameError| error.to_string())
+macro_rules! read_names {
+    ($($type:ty => $read:expr;)*) => {$(
+        impl FromNode for $type {
+            fn reads(form: &Form) -> bool {
+                matches!(form, Form::Name)
+            }
+            fn from_node(node: &Node, form: &Form, cx: &mut Context<'_>) -> Option<Self> {
+                $read(node, form, cx)
+            }
+        }
+    )*};
+}
+
+read_names! {
+    InstanceName => name;
+    PlaceName => plain_name;
+    ObjectName => name;
+    JobName => plain_name;
+    Label => name;
+}
+
+fn name<T: FromStr<Err = NameError>>(node: &Node, form: &Form, cx: &mut Context<'_>) -> Option<T> {
+    match text(node, form, cx)?.parse() {
+        Ok(name) => Some(name),
+        Err(error @ NameError::TooLong { .. }) => {
+            cx.error_with(node.at, error.to_string(), "choose a shorter one");
+            None
+        }
+        Err(error) => {
+            cx.error(node.at, error.to_string());
+            None
+        }
+    }
 }
 
 /// What has a `/` in its name is made by larder itself: the series of a job, the name space of a peer.
-fn plain_name<T: FromStr<Err = NameError>>(text: &str) -> Result<T, String> {
-    if text.contains('/') {
-        return Err("a name has letters, digits, `_`, `-` and `.`".to_owned());
+fn plain_name<T: FromStr<Err = NameError>>(
+    node: &Node,
+    form: &Form,
+    cx: &mut Context<'_>,
+) -> Option<T> {
+    if text(node, form, cx)?.contains('/') {
+        cx.error(node.at, "a name has letters, digits, `_`, `-` and `.`");
+        return None;
     }
-    name(text)
+    name(node, form, cx)
+}
+
+impl FromNode for Listen {
+    fn reads(form: &Form) -> bool {
+        matches!(form, Form::Listen)
+    }
+    fn from_node(node: &Node, form: &Form, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Text { text, .. } if text.starts_with("unix:") => match units::listen(text) {
+                Ok(listen) => Some(listen),
+                Err(message) => {
+                    let hint = "write it like `\"unix:/run/larder/web.sock\"`";
+                    cx.error_with(node.at, message, hint);
+                    None
+                }
+            },
+            _ => parsed(node, form, cx, units::listen),
+        }
+    }
 }
 
 /// An octal mode.

@@ -210,7 +210,7 @@ fn by_proxy(parts: &Parts, site: &Site) -> Option<(String, Caller)> {
     let desired = site.handle.desired();
     let page = desired.instance.page.as_ref()?;
     // Over TCP anybody can write a header; the control socket has no page.
-    let is_proxy = parts.extensions.get::<Remote>() == Some(&Remote(None));
+    let is_proxy = matches!(parts.extensions.get::<Remote>(), Some(Remote::Proxy(_)));
     let header = HeaderName::from_bytes(page.user_header.as_bytes()).ok()?;
     let user = forms::only(&parts.headers, &header)?.trim();
     if !is_proxy || !page.admits(user) {

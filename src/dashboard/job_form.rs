@@ -126,7 +126,9 @@ async fn form(
             .ok_or_else(|| Problem::not_found(format!("there is no job `{change}`")))?,
     };
     let (locations, _) = ask.list::<Location>("/locations").await?;
-    let (peers, _) = ask.list::<Peer>("/peers").await?;
+    let (mut peers, _) = ask.list::<Peer>("/peers").await?;
+    // Nothing is sent to what only names a host.
+    peers.retain(|peer| peer.kind != "backup-channel");
     let judged =
         if is_judged { Some(judged(visitor, &filled, changed.as_ref()).await) } else { None };
     let form = Form {

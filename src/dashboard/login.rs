@@ -1,8 +1,8 @@
 //! In with a token, and out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::extract::{Extension, Form, Query, State};
+use axum::extract::{Extension, Form, FromRequest as _, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
@@ -13,6 +13,7 @@ use super::forms::{Order, is_from_here, url};
 use super::words::Words;
 use super::{Site, frame};
 use crate::api::access::{Refusal, Remote};
+use crate::api::serve::read_of_a_stranger;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Next {
@@ -53,19 +54,39 @@ fn fields(words: &Words, next: &str, why: Option<&str>) -> Markup {
 pub(super) async fn enter(
     State(site): State<Site>,
     remote: Option<Extension<Remote>>,
-    headers: HeaderMap,
-    Form(typed): Form<Typed>,
+    request: Request,
 ) -> Response {
-    let words = Words::of(&headers);
-    let refused = |status: StatusCode, why: &str| {
-        let form = fields(words, &typed.next, Some(why));
+    let words = Words::of(request.headers());
+    let refused = |next: &str, status: StatusCode, why: &str| {
+        let form = fields(words, next, Some(why));
         (status, frame::outside(words, words.log_in, form)).into_response()
     };
+    let too_many = |next: &str, wait: Duration| {
+        let mut response = refused(next, StatusCode::TOO_MANY_REQUESTS, words.too_many);
+        let seconds = HeaderValue::from(wait.as_secs().saturating_add(1));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        response
+    };
     // Somebody else's page must not log anybody in as somebody else.
-    if !is_from_here(&headers, url(&site).as_deref()) {
-        return refused(StatusCode::FORBIDDEN, words.not_from_here);
+    if !is_from_here(request.headers(), url(&site).as_deref()) {
+        return refused("", StatusCode::FORBIDDEN, words.not_from_here);
     }
-    let remote = remote.and_then(|Extension(remote)| remote.0);
+    let remote = remote.and_then(|Extension(remote)| remote.address());
+    let deposit = match site.gate.deposit(remote) {
+        Ok(deposit) => deposit,
+        Err(Refusal::TooMany(wait)) => return too_many("", wait),
+        Err(Refusal::Unknown) => return refused("", StatusCode::FORBIDDEN, words.unknown_token),
+    };
+    let request = match read_of_a_stranger(request).await {
+        Ok(request) => request,
+        Err(response) => return response,
+    };
+    site.gate.give_back(deposit);
+    let typed = match Form::<Typed>::from_request(request, &()).await {
+        Ok(Form(typed)) => typed,
+        Err(unreadable) => return unreadable.into_response(),
+    };
+    let refused = |status, why: &str| refused(&typed.next, status, why);
     match site.gate.admit(&site.handle, remote, &typed.token).await {
         Ok((pass, caller)) => {
             if administrator(caller).is_none() {
@@ -79,12 +100,7 @@ pub(super) async fn enter(
             response
         }
         Err(Refusal::Unknown) => refused(StatusCode::FORBIDDEN, words.unknown_token),
-        Err(Refusal::TooMany(wait)) => {
-            let mut response = refused(StatusCode::TOO_MANY_REQUESTS, words.too_many);
-            let seconds = HeaderValue::from(wait.as_secs().saturating_add(1));
-            response.headers_mut().insert(header::RETRY_AFTER, seconds);
-            response
-        }
+        Err(Refusal::TooMany(wait)) => too_many(&typed.next, wait),
     }
 }
 

@@ -137,8 +137,10 @@ fn totals(words: &Words, all: &[Member]) -> Markup {
         jobs_of(all).filter(is).count()
     };
     let away = all.iter().filter(|member| member.is_away()).count();
-    let archives = all.iter().filter_map(|member| member.archive_count);
-    let size = all.iter().filter_map(|member| member.archive_bytes);
+    // What a label stands for rests at somebody else, and is counted there.
+    let holders = || all.iter().filter(|one| one.kind.as_deref() != Some("backup-channel"));
+    let archives = holders().filter_map(|member| member.archive_count);
+    let size = holders().filter_map(|member| member.archive_bytes);
     let late = with(Urgency::Overdue);
     html! {
         ul.numbers {

@@ -88,18 +88,7 @@ fn is_same(queued: &Work, asked: &Work) -> bool {
 }
 
 fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
-    let rests = match work {
-        Work::Backup { .. } | Work::Expire { .. } | Work::Send { .. } | Work::Prune { .. } => {
-            recovery::is_under_way(core).map_err(|error| failed(&error))?
-        }
-        Work::EmptyTrash { .. }
-        | Work::Verify { .. }
-        | Work::Adopt { .. }
-        | Work::Restore { .. }
-        | Work::Fetch { .. }
-        | Work::Drill { .. } => false,
-    };
-    if rests {
+    if recovery::holds_back(core, work).map_err(|error| failed(&error))? {
         return Err(refused(
             "this machine is new and has an old name: its archives come first".to_owned(),
             "`larder recover` takes back what is there; `larder recover --done` says that there is nothing to take back",

@@ -220,8 +220,7 @@ fn publish(cx: &Context, job: &Job, store: &dyn ArchiveStore, read: Read) -> Res
     for remark in &written.remarks {
         cx.log(&remark.to_string());
     }
-    let series = cx.core.series_archives(&cx.desired, job);
-    let outcome = suspicion::outcome(job, &written, created_at.timestamp(), &series);
+    let outcome = suspicion::of(cx, job, &written, created_at.timestamp());
     let archive = Archive {
         id,
         name: name.clone(),

@@ -29,7 +29,7 @@ use self::probe::Seen;
 use super::context::with_causes;
 use super::core::Core;
 use super::requests::Request;
-use super::{Autonomy, RequestError};
+use super::{Autonomy, RequestError, recovery};
 
 pub(crate) mod hand;
 mod instance;
@@ -287,6 +287,9 @@ fn take_in(
     }
     let now = core.now();
     let is_awaited = is_awaited(core, &peer.name);
+    if let Ok(Seen { holdings: Some(copies), .. }) = &answer {
+        recovery::guard_held(core, &peer.name, copies)?;
+    }
     change(core, &peer.name, |contact| {
         let before = contact.presence;
         contact.checked_at = Some(now);

@@ -26,6 +26,7 @@ use crate::yunohost;
 
 use super::catalogue::Catalogue;
 use super::contacts::Contacts;
+use super::handle::Turns;
 use super::members::{Lister, Listings};
 use super::notices::Notices;
 use super::receive::Uploads;
@@ -106,6 +107,8 @@ pub(crate) struct Core {
     pub(crate) unrecorded: Mutex<Vec<Run>>,
     /// What peers send.
     pub(crate) uploads: Uploads,
+    /// Whose turn it is to have an archive listed.
+    pub(crate) turns: Turns,
     /// What is known of peers.
     pub(crate) contacts: Contacts,
     /// How far archives were read back whose verification left its lane to others.
@@ -247,7 +250,9 @@ impl Core {
 
     /// Writes a line into a run's log. A log that cannot be written must not fail the run.
     pub(crate) fn log_line(&self, run: RunId, line: &str) {
-        let stamped = format!("{} {line}\n", self.now().strftime("%Y-%m-%dT%H:%M:%SZ"));
+        let zone = self.desired().instance.timezone.clone();
+        let now = self.now().to_zoned(zone);
+        let stamped = format!("{} {line}\n", now.strftime("%Y-%m-%dT%H:%M:%S%:z"));
         if let Err(error) = self.state.append_log(run, &stamped) {
             tracing::debug!(run = run.0, %error, "cannot write the log of a run");
         }

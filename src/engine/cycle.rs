@@ -20,7 +20,7 @@ use super::context::with_causes;
 use super::core::{Core, Running};
 use super::requests::{Reply, Request};
 use super::{
-    ArchiveKey, Autonomy, after, answer, clock, contacts, executor, fetch, look, members,
+    ArchiveKey, Autonomy, after, answer, clock, contacts, executor, fetch, look, members, recovery,
     uncovered, wanted,
 };
 
@@ -303,7 +303,10 @@ fn reading(core: &Core, run: &Run) -> turns::Reading {
 fn may_start(core: &Core, run: &Run) -> bool {
     match core.options.autonomy {
         Autonomy::Daemon | Autonomy::Apply => {
-            look::is_wanted(core, &run.work) && !waits_for_a_peer(core, run)
+            look::is_wanted(core, &run.work)
+                && !waits_for_a_peer(core, run)
+                // It was queued before anybody knew; what cannot be told now is told by the next look.
+                && !recovery::holds_back(core, &run.work).unwrap_or(true)
         }
         Autonomy::OnRequest => core.requested().contains(&run.id),
     }

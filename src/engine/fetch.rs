@@ -34,7 +34,7 @@ use super::core::Core;
 use super::receive::{Announced, ChunkHead, ReceiveError, begin, way_in};
 use super::{ArchiveKey, contacts};
 
-mod repair;
+pub(super) mod repair;
 
 /// Fetches one archive into a location.
 pub(crate) fn fetch(
@@ -49,11 +49,11 @@ pub(crate) fn fetch(
     let https = Https::open(peer).map_err(|error| failed(&error))?;
     let key = ArchiveKey { id: archive, location: to.clone() };
     let known = cx.core.catalogue.get(&key);
-    let is_broken =
-        |known: &Archive| matches!(known.condition, Condition::Corrupt | Condition::Lost);
     let work = async {
         match known {
-            Some(broken) if is_broken(&broken) => repair::repair(cx, &https, peer, broken).await,
+            Some(broken) if repair::is_broken(&broken) => {
+                repair::repair(cx, &https, peer, broken).await
+            }
             Some(known) => tell(cx, &https, &known).await,
             None if cx.desired.name_space(&peer.name).as_ref() == Some(to) => {
                 take(cx, &https, peer, archive).await

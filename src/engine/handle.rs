@@ -25,7 +25,8 @@ mod history;
 mod orders;
 mod peers;
 
-pub use contents::OpenWith;
+pub(crate) use contents::Turns;
+pub use contents::{OpenWith, Reading};
 
 /// The way in for everybody else. Clones share the engine.
 #[derive(Debug, Clone)]

@@ -16,8 +16,7 @@ use crate::status;
 
 use super::core::Core;
 use super::{
-    Autonomy, Event, View, clock, notices, observe, receive, record, recovery, space, start, stock,
-    uncovered,
+    Autonomy, Event, View, clock, notices, observe, receive, record, space, start, stock, uncovered,
 };
 
 /// How old a view gets although nothing happens.
@@ -45,11 +44,7 @@ pub(crate) fn look_if_needed(
     receive::expire(core, now);
     let taken = if core.running().is_empty() {
         start::prune_where_due(core)?;
-        let taken = stock::take_where_due(core);
-        if taken {
-            recovery::looked(core)?;
-        }
-        taken
+        stock::take_where_due(core)?
     } else {
         false
     };

@@ -7,6 +7,7 @@
 //! **Invariant:** an invitation is marked as used, durably, before anything is answered.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,6 +31,8 @@ const KEPT: SignedDuration = SignedDuration::from_hours(24);
 const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// What is told for another URL than one that a token may travel to.
 const URL_HINT: &str = "it must be `https://…`: a token travels there";
+/// How long an answer waits for what was written to be in force.
+const READING: Duration = Duration::from_secs(5);
 /// The name of the value in the state.
 const VALUE: &str = "invitations";
 
@@ -175,7 +178,14 @@ impl Handle {
             let _one_at_a_time = lock(&core);
             welcome::welcome(&core, &offer)
         });
-        welcomed.await.map_err(|error| Denied::Failed(error.to_string()))?
+        let (welcome, is_written) =
+            welcomed.await.map_err(|error| Denied::Failed(error.to_string()))??;
+        if is_written {
+            // Who is answered comes back with the new token at once. Were this engine stopping, the
+            // next start would read what is written.
+            let _ = tokio::time::timeout(READING, self.reloaded()).await;
+        }
+        Ok(welcome)
     }
 
     /// Works on the invitations, off the async threads and one at a time.

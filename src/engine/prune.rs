@@ -1,22 +1,31 @@
 //! Deletes our expired archives at a host that cannot do it itself.
 //!
-//! What was planned is named by id; what is there under a name is read again before anything is
-//! removed. The archive goes first, then the files that describe it: what is left after an
-//! interruption is no archive.
+//! What was planned is named by id, and may have waited for days: what is there is looked at first,
+//! and only what a plan made from that lets go is deleted. What is there under a name is read again
+//! before anything is removed. The archive goes first, then the files that describe it: what is left
+//! after an interruption is no archive.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::archive::ArchiveId;
+use crate::model::contact::{Contact, Holdings, Presence, RemoteCopy};
 use crate::model::name::PlaceName;
 use crate::model::size::Bytes;
 use crate::peer::PeerError;
 use crate::peer::ssh::Ssh;
+use crate::reconcile::transfers;
 
-use super::contacts;
 use super::context::{Context, Done, Failure};
 use super::far::{self, Folder};
+use super::{contacts, observe};
 
-/// Deletes exactly these at a peer.
+/// How long an archive that may not go any more is left alone.
+const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// Deletes exactly these at a peer, as far as they may still go.
 pub(crate) fn prune(
     cx: &Context,
     peer: &PlaceName,
@@ -32,23 +41,34 @@ pub(crate) fn prune(
             None => failure,
         }
     };
-    let table = cx.desired.peers.get(peer).filter(|table| table.prune).ok_or_else(|| {
+    let desired = cx.core.desired();
+    let table = desired.peers.get(peer).filter(|table| table.prune).ok_or_else(|| {
         Failure::new(format!("nothing is deleted at `{peer}`: it has no `prune = true` any more"))
     })?;
     let holdings = contacts::known(&cx.core).get(peer).and_then(|known| known.holdings.clone());
-    let copies = holdings.map(|holdings| holdings.copies).unwrap_or_default();
-    let names: BTreeSet<String> =
-        copies.iter().filter(|copy| archives.contains(&copy.id)).map(|c| c.name.clone()).collect();
+    let before = holdings.map(|holdings| holdings.copies).unwrap_or_default();
     cx.progress.enter("looking at what is there");
-    let ssh = Ssh::open(table, &cx.desired.instance.state_dir).map_err(failed)?;
+    let ssh = Ssh::open(table, &desired.instance.state_dir).map_err(failed)?;
     let hold = ssh.hold(&cx.stop).map_err(failed)?;
     let folder = Folder::look(&hold, &cx.stop).map_err(failed)?;
+    let found = far::copies(&hold, &folder, &before, &desired.instance, peer, &cx.stop);
+    let found = found.map_err(failed)?;
+    let planned = still_planned(cx, peer, &found)?;
+    let wanted: Vec<&RemoteCopy> =
+        before.iter().filter(|copy| archives.contains(&copy.id)).collect();
+    let names: BTreeSet<String> = wanted.iter().map(|copy| copy.name.clone()).collect();
     let there = far::descriptions(&hold, &names, peer, &cx.stop).map_err(failed)?;
     cx.progress.enter("deleting");
     let mut gone: BTreeMap<ArchiveId, u64> = BTreeMap::new();
-    for copy in copies.iter().filter(|copy| archives.contains(&copy.id)) {
+    for copy in wanted {
         cx.stop.check()?;
         match there.get(&copy.name) {
+            Some(found) if found.id == copy.id && !planned.contains(&copy.id) => {
+                cx.log(&format!("kept `{}` at {peer}: it may not go any more", copy.name));
+                let later = cx.now().checked_add(TRY_AGAIN).unwrap_or(Timestamp::MAX);
+                cx.core.state.put_not_before(copy.id, peer, later)?;
+                continue;
+            }
             Some(found) if found.id == copy.id => {
                 hold.remove(&folder.files_of(&copy.name), &cx.stop).map_err(failed)?;
                 cx.log(&format!("deleted `{}` at {peer}", copy.name));
@@ -83,4 +103,23 @@ pub(crate) fn prune(
     let count =
         if gone.len() == 1 { "1 archive".to_owned() } else { format!("{} archives", gone.len()) };
     Ok(Done { summary: format!("{count} deleted at {peer}, {}", Bytes(freed)), ..Done::default() })
+}
+
+/// What a plan made now from what was just found there lets go, this run not counted. What was found
+/// is not remembered: that is for whoever asks the peer.
+fn still_planned(
+    cx: &Context,
+    peer: &PlaceName,
+    found: &[RemoteCopy],
+) -> Result<BTreeSet<ArchiveId>, Failure> {
+    let (desired, now) = (cx.core.desired(), cx.now());
+    let mut observed = observe::observe(&cx.core, &desired, now)?;
+    observed.open_runs.retain(|run| run.id != cx.run.id);
+    if let Some(contact) = observed.contacts.get_mut(peer) {
+        let contact: &mut Contact = Arc::make_mut(contact);
+        contact.presence = Presence::Online;
+        contact.holdings = Some(Holdings { at: now, copies: found.to_vec() });
+    }
+    let zoned = now.to_zoned(desired.instance.timezone.clone());
+    Ok(transfers::prune::leaving(&desired, &observed, &zoned, peer))
 }

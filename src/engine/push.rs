@@ -39,7 +39,7 @@ pub(crate) struct Arrived {
 
 /// Whether something can be sent to a peer this way at all; why not, and what to do about it.
 pub(crate) fn may_send(peer: &Peer, via: Via) -> Result<(), (String, &'static str)> {
-    way::refusal(peer, via).map_or(Ok(()), Err)
+    peer.refusal(via).map_or(Ok(()), Err)
 }
 
 /// Sends one archive.
@@ -60,7 +60,7 @@ pub(crate) fn push(
         Via::Http | Via::Rsync => via,
     };
     let way = way::choose(peer, prepared.size(), via).ok_or_else(|| {
-        let (why, hint) = way::refusal(peer, Via::Auto).unwrap_or_default();
+        let (why, hint) = peer.refusal(Via::Auto).unwrap_or_default();
         Failure::new(why).hint(hint)
     })?;
     let sent = match way {

@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::archive::ArchiveId;
+use crate::model::archive::{Archive, ArchiveId, Outcome};
 use crate::model::name::{JobName, PlaceName};
 use crate::model::observed::{Attempt, DrillOutcome, Freeze, LastDrill};
 use crate::model::run::{Cause, Run, RunStatus, Work};
@@ -39,7 +39,8 @@ pub(crate) fn begin(core: &Core, run: &Run, queued: Run) -> bool {
 /// alone where that is not what is usual.
 pub(crate) fn end(core: &Core, run: Run, rest: Option<SignedDuration>) {
     core.log_line(run.id, &format!("{}: {}", run.status.word(), run.summary));
-    if let Err(error) = core.state.commit(|txn| write(txn, &run, rest)) {
+    let trusted = proves_the_clock(core, &run);
+    if let Err(error) = core.state.commit(|txn| write_ended(txn, &run, rest, trusted)) {
         // The store may be full with the disk. The run is over all the same.
         tracing::error!(run = run.id.0, error = %with_causes(&error), "cannot record the end of a run; trying again");
         core.unrecorded().push(run);
@@ -52,9 +53,39 @@ pub(crate) fn catch_up(core: &Core) -> Result<(), StateError> {
     if kept.is_empty() {
         return Ok(());
     }
-    core.state.commit(|txn| kept.iter().try_for_each(|run| write(txn, run, None)))?;
+    let trusted: Vec<bool> = kept.iter().map(|run| proves_the_clock(core, run)).collect();
+    core.state.commit(|txn| {
+        let mut ended = kept.iter().zip(trusted);
+        ended.try_for_each(|(run, trusted)| write_ended(txn, run, None, trusted))
+    })?;
     kept.clear();
     Ok(())
+}
+
+/// Whether a run is what retention waits for after a jump of the clock: a scheduled one whose archive
+/// can be believed. One that is dated before an earlier one proves nothing.
+fn proves_the_clock(core: &Core, run: &Run) -> bool {
+    let Work::Backup { job } = &run.work else { return false };
+    let made = |archive: &Archive| {
+        Some(&archive.name) == run.archive.as_ref()
+            && archive.job == *job
+            && !matches!(archive.outcome, Outcome::Suspect(_))
+    };
+    run.status.is_success()
+        && matches!(run.cause, Cause::Due { .. } | Cause::First)
+        && !core.catalogue.select(made).is_empty()
+}
+
+fn write_ended(
+    txn: &mut Transaction<'_>,
+    run: &Run,
+    rest: Option<SignedDuration>,
+    proves_the_clock: bool,
+) -> Result<(), StateError> {
+    if proves_the_clock {
+        txn.drop_freeze(&Freeze::Clock(String::new()))?;
+    }
+    write(txn, run, rest)
 }
 
 /// Writes a run with what its end means: for the next attempt, for what rests, for retention.
@@ -67,10 +98,6 @@ pub(crate) fn write(
     let Some(at) = run.finished_at else { return Ok(()) };
     if let Work::Backup { job } = &run.work {
         note_attempt(txn, run, job, at)?;
-        if run.status.is_success() && matches!(run.cause, Cause::Due { .. } | Cause::First) {
-            // One scheduled run that went well is what retention waits for after a jump of the clock.
-            txn.drop_freeze(&Freeze::Clock(String::new()))?;
-        }
     }
     if let Work::Drill { job, .. } = &run.work {
         note_drill(txn, run, job, at)?;

@@ -2,9 +2,11 @@
 //!
 //! The bytes are taken over as they are where both places encode alike; otherwise the plain stream
 //! is encoded anew, and its hash must come out the same. What arrives is published by the same
-//! protocol as an archive that was made there.
+//! protocol as an archive that was made there. Where what rests there is damaged or lost, the copy
+//! takes its place and its record: it is then what it was before, and no new one.
 
 use crate::archive;
+use crate::location::Incoming;
 use crate::model::archive::{Archive, Condition, How};
 use crate::model::location::Codec;
 use crate::model::name::{ArchiveName, PlaceName};
@@ -12,6 +14,7 @@ use crate::model::size::Bytes;
 
 use super::ArchiveKey;
 use super::context::{Context, Done, Failure, with_causes};
+use super::fetch::repair::{self, Came};
 
 /// Copies one archive.
 pub(crate) fn send(cx: &Context, key: &ArchiveKey, to: &PlaceName) -> Result<Done, Failure> {
@@ -30,11 +33,19 @@ pub(crate) fn send(cx: &Context, key: &ArchiveKey, to: &PlaceName) -> Result<Don
         ))
         .hint("make room there, or lower `min_free`; no archive was deleted"));
     }
-    let recipients = recipients(cx, &archive, to, &place.encrypt_to);
-    let recode = plan_recoding(&archive, place.codec, &recipients, to)?;
+    let there = ArchiveKey { id: key.id, location: to.clone() };
+    let broken = cx.core.catalogue.get(&there).filter(repair::is_broken);
+    let recode = if let Some(broken) = &broken {
+        recoding_of(&archive, broken)?
+    } else {
+        let recipients = recipients(cx, &archive, to, &place.encrypt_to);
+        plan_recoding(&archive, place.codec, &recipients, to)?
+    };
     cx.progress.enter("copying");
     cx.progress.expect_bytes(archive.file_size);
     let input = source.open(&archive)?;
+    let info_json = cx.core.folder(&key.location).ok_or_else(|| gone(&key.location))?;
+    let info_json = info_json.info_json(&archive)?;
     let incoming = target.begin(cx.run.id)?;
     let file =
         incoming.file.try_clone().map_err(|error| target.failed("use", &incoming.path, error))?;
@@ -56,13 +67,9 @@ pub(crate) fn send(cx: &Context, key: &ArchiveKey, to: &PlaceName) -> Result<Don
             return Err(failure);
         }
     };
-    let info_json = cx
-        .core
-        .folder(&key.location)
-        .ok_or_else(|| {
-            Failure::new(format!("location `{}` is not in the configuration", key.location))
-        })?
-        .info_json(&archive)?;
+    if let Some(broken) = broken {
+        return mend(cx, &archive, &broken, &incoming, &copied, &info_json);
+    }
     let copy = Archive {
         name: free_name(cx, &archive, to)?,
         location: to.clone(),
@@ -70,7 +77,7 @@ pub(crate) fn send(cx: &Context, key: &ArchiveKey, to: &PlaceName) -> Result<Don
         file_sha256: Some(copied.file_sha256),
         codec: recode.as_ref().map_or(archive.codec, |recode| recode.codec),
         recipients: recode.map_or_else(|| archive.recipients.clone(), |recode| recode.recipients),
-        how: How::Copied { from: key.location.clone() },
+        how: How::Copied { from: key.location.clone(), manual: is_manual(cx, &archive) },
         received_at: Some(cx.now()),
         pinned: false,
         condition: Condition::Present,
@@ -90,6 +97,71 @@ pub(crate) fn send(cx: &Context, key: &ArchiveKey, to: &PlaceName) -> Result<Don
         archive: Some((name, copied.file_size)),
         ..Done::default()
     })
+}
+
+/// Puts what was copied in the place of what is damaged or lost there.
+fn mend(
+    cx: &Context,
+    archive: &Archive,
+    broken: &Archive,
+    incoming: &Incoming,
+    copied: &archive::Copied,
+    info_json: &[u8],
+) -> Result<Done, Failure> {
+    let folder = cx.core.folder(&broken.location).ok_or_else(|| gone(&broken.location))?;
+    let came =
+        Came { file_size: copied.file_size, file_sha256: copied.file_sha256, verified_at: None };
+    let whole = repair::put_in_place(cx, &folder, incoming, broken, &came, info_json)
+        .inspect_err(|_| cx.discard(folder.as_ref()))?;
+    let was = if broken.condition == Condition::Lost { "lost" } else { "damaged" };
+    tracing::warn!(archive = %whole.name, location = %whole.location, from = %archive.location, "an archive that was {was} is whole again");
+    Ok(Done {
+        summary: format!(
+            "`{}` at {} was {was} and is repaired from {}, {}",
+            whole.name,
+            whole.location,
+            archive.location,
+            Bytes(whole.file_size)
+        ),
+        archive: Some((whole.name, whole.file_size)),
+        ..Done::default()
+    })
+}
+
+/// How a copy is encoded that takes the place of one that is damaged or lost: as that was.
+fn recoding_of(archive: &Archive, broken: &Archive) -> Result<Option<archive::Recode>, Failure> {
+    let is_same_file = archive.file_sha256.is_some() && archive.file_sha256 == broken.file_sha256;
+    if is_same_file {
+        return Ok(None);
+    }
+    if archive.stream_sha256.is_none() || archive.stream_sha256 != broken.stream_sha256 {
+        return Err(Failure::new(format!(
+            "`{}` at `{}` is something else than what was at `{}`",
+            archive.name, archive.location, broken.location
+        ))
+        .hint("the hashes of the plain streams differ: take another copy"));
+    }
+    if archive.codec == broken.codec && archive.recipients == broken.recipients {
+        return Ok(None);
+    }
+    if !archive.recipients.is_empty() {
+        return Err(Failure::new(format!(
+            "`{}` at `{}` is encrypted otherwise than what was at `{}`, and cannot be encrypted anew here",
+            archive.name, archive.location, broken.location
+        ))
+        .hint("restore it from there with `--identity FILE`; this host cannot read it by itself"));
+    }
+    Ok(Some(archive::Recode { codec: broken.codec, recipients: broken.recipients.clone() }))
+}
+
+/// Whether somebody asked for the run that made an archive, as far as any copy of it knows.
+fn is_manual(cx: &Context, archive: &Archive) -> bool {
+    let copies = cx.core.catalogue.select(|copy| copy.id == archive.id);
+    copies.iter().any(|copy| copy.how.is_manual())
+}
+
+fn gone(location: &PlaceName) -> Failure {
+    Failure::new(format!("location `{location}` is not in the configuration"))
 }
 
 /// What was read must be what was written once: the hash of the plain stream where it was encoded

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::config::{self, Severity};
 use crate::location::folder::Folder;
+use crate::location::signer::Signer;
 use crate::model::desired::Desired;
 use crate::model::name::PlaceName;
 use crate::model::run::{Lane, Run, RunStatus};
@@ -30,7 +31,8 @@ use super::receive::{self, Uploads};
 use super::requests::Request;
 use super::uncovered::Uncovered;
 use super::{
-    Autonomy, Options, StartError, View, contacts, drill, members, push, record, recovery, wanted,
+    Autonomy, Options, StartError, View, contacts, drill, handle, members, push, record, recovery,
+    wanted,
 };
 
 /// How long what talked to a peer rests after the daemon or the machine stopped under it.
@@ -65,8 +67,8 @@ pub(crate) fn start(
             "the state was damaged and set aside; the catalogue is rebuilt from the archives' sidecars, history is lost"
         );
     }
-    recovery::note_opened(&state, &opened).map_err(state_error)?;
     let now = Timestamp::now();
+    recovery::note_opened(&state, &opened, now).map_err(state_error)?;
     let known = state.members().map_err(state_error)?;
     let wanted = wanted::read(&options.config_dir, &state, &known, None)?;
     let catalogue = Catalogue::new(state.archives().map_err(state_error)?);
@@ -78,6 +80,7 @@ pub(crate) fn start(
         awake_since: awake_since(&options, &state, now).map_err(state_error)?,
         after_pending: Mutex::new(stored_after_pending(&state).map_err(state_error)?),
         uploads: Uploads::new(&state).map_err(state_error)?,
+        turns: handle::Turns::default(),
         contacts: Contacts::new(&state).map_err(state_error)?,
         options,
         started_at: now,
@@ -238,17 +241,19 @@ pub(crate) fn open_locations(core: &Arc<Core>, before: Option<&Desired>) {
     for location in desired.locations.values() {
         let recorded = markers.get(&location.name).cloned();
         let is_same = before.is_some_and(|before| {
-            before.locations.get(&location.name).is_some_and(|known| {
-                known.path == location.path
-                    && known.require_mount == location.require_mount
-                    && known.owner == location.owner
-            })
+            Signer::of(&before.instance) == Signer::of(&desired.instance)
+                && before.locations.get(&location.name).is_some_and(|known| {
+                    known.path == location.path
+                        && known.require_mount == location.require_mount
+                        && known.owner == location.owner
+                })
         });
         if let Some(folder) = open.get(&location.name).filter(|_| is_same && recorded.is_some()) {
             stores.insert(location.name.clone(), Arc::clone(folder));
             continue;
         }
-        let folder = Arc::new(Folder::open(location, recorded.as_deref()));
+        let folder = Folder::open(location, recorded.as_deref());
+        let folder = Arc::new(folder.signed_by(Signer::of(&desired.instance)));
         let is_awaited = folder.awaits_its_first_upload();
         if let Err(error) = folder.ensure()
             && !is_awaited

@@ -16,12 +16,12 @@ use crate::location::{ArchiveStore, LocationError, Writer};
 use crate::model::archive::{Archive, Condition, How, Series};
 use crate::model::name::PlaceName;
 use crate::model::observed::LocationState;
-use crate::state::StateError;
+use crate::state::{StateError, Tombstone};
 
 use super::ArchiveKey;
 use super::backup::yunohost;
 use super::catalogue::key_of;
-use super::context::with_causes;
+use super::context::{Failure, with_causes};
 use super::core::Core;
 use super::{expire, recovery, start};
 
@@ -47,9 +47,10 @@ enum StockError {
 }
 
 /// Looks at every location that is there and was not looked at lately, or was away meanwhile; a
-/// suspect one may prove that it is well again. Returns whether any was looked at.
-pub(crate) fn take_where_due(core: &Core) -> bool {
+/// suspect one may prove that it is well again. Returns whether that may have changed anything.
+pub(crate) fn take_where_due(core: &Core) -> Result<bool, StateError> {
     let mut any = false;
+    let mut was_scanned = false;
     for (name, store) in core.stores() {
         core.beat();
         let now = core.now();
@@ -79,13 +80,30 @@ pub(crate) fn take_where_due(core: &Core) -> bool {
             continue;
         }
         stock.problems = last.map(|last| last.problems).unwrap_or_default();
-        if let Err(error) = take(core, &name, store.as_ref(), &mut stock.problems) {
-            tracing::error!(location = %name, error = %with_causes(&error), "cannot look at a location");
+        match take(core, &name, store.as_ref(), &mut stock.problems) {
+            Ok(()) => was_scanned = true,
+            Err(error) => {
+                tracing::error!(location = %name, error = %with_causes(&error), "cannot look at a location");
+                if let StockError::State(_) = error {
+                    // What was found could not be recorded: that is no look.
+                    look_again(core, &name);
+                    continue;
+                }
+            }
         }
         stocks(core).insert(name, stock);
         any = true;
     }
-    any
+    // After the last of them: all that are there at the first look count as looked at first.
+    if was_scanned {
+        recovery::looked(core)?;
+    }
+    Ok(any)
+}
+
+/// Has a location looked at as a whole with the next look, however recent the last one is.
+pub(crate) fn look_again(core: &Core, location: &PlaceName) {
+    stocks(core).remove(location);
 }
 
 fn stocks(core: &Core) -> std::sync::MutexGuard<'_, BTreeMap<PlaceName, Stock>> {
@@ -125,7 +143,7 @@ fn take(
     for archive in recorded {
         reconcile_record(core, archive)?;
     }
-    recovery::guard(core, &unrecorded)?;
+    recovery::guard(core, name, &unrecorded)?;
     take_in(core, unrecorded)?;
     if !matches!(store.state(), LocationState::Available { .. }) {
         tracing::warn!(location = %name, "the location went away while it was looked at: nothing counts as lost");
@@ -190,21 +208,37 @@ fn reconcile_record(core: &Core, found: Archive) -> Result<(), StateError> {
     if merged == known { Ok(()) } else { core.catalogue.put(&core.state, merged) }
 }
 
-/// Carries deletions through that were begun and not ended. One that cannot be is told, and keeps
-/// nobody from looking at the rest.
+/// Carries deletions through that were begun and not ended; one of which nothing happened is
+/// dropped: what wanted it asks again, if it wants it still. One that cannot be carried through is
+/// told, and keeps nobody from looking at the rest.
 fn replay_tombstones(core: &Core, name: &PlaceName, store: &Folder) -> Result<(), StateError> {
     for stone in core.state.tombstones()?.into_iter().filter(|stone| stone.location == *name) {
-        let key = ArchiveKey { id: stone.archive, location: name.clone() };
-        tracing::info!(archive = %stone.name, location = %name, "finishing a deletion that was interrupted");
-        let may_go = |archive: &Archive| !archive.pinned && !expire::is_last_good(core, archive);
-        match expire::remove(core, store, &key, stone.to_trash, may_go) {
-            Ok(Some(_)) => {}
-            // It is not known any more, or must stay now.
-            Ok(None) => core.state.drop_tombstone(stone.archive, name)?,
+        match replay(core, store, &stone) {
+            Ok(true) => {}
+            // It is not known any more, or stays.
+            Ok(false) => core.state.drop_tombstone(stone.archive, name)?,
             Err(failure) => {
                 tracing::error!(archive = %stone.name, location = %name, "{}", failure.summary);
             }
         }
     }
     Ok(())
+}
+
+/// Carries one deletion through. Returns whether it was.
+fn replay(core: &Core, store: &Folder, deletion: &Tombstone) -> Result<bool, Failure> {
+    let key = ArchiveKey { id: deletion.archive, location: deletion.location.clone() };
+    let Some(archive) = core.catalogue.get(&key) else { return Ok(false) };
+    let is_trashed = matches!(archive.condition, Condition::Trashed { .. });
+    if !is_trashed && store.is_untouched(&archive)? {
+        tracing::info!(archive = %deletion.name, location = %deletion.location, "a deletion that never began is dropped");
+        return Ok(false);
+    }
+    tracing::info!(archive = %deletion.name, location = %deletion.location, "finishing a deletion that was interrupted");
+    // It may have been out of reach all the time that it was to rest in the trash.
+    let rests = core.desired().locations.get(&deletion.location).map(|location| location.trash);
+    let anew = core.now().checked_add(rests.unwrap_or_default()).unwrap_or(Timestamp::MAX);
+    let until = deletion.to_trash.map(|until| until.max(anew));
+    let may_go = |archive: &Archive| !archive.pinned && !expire::is_last_good(core, archive);
+    Ok(expire::remove(core, store, &key, until, may_go)?.is_some())
 }

@@ -18,9 +18,11 @@ use crate::state::StateError;
 use crate::stop::Stopped;
 
 mod asking;
+mod dating;
 mod deleting;
 mod drilling;
 mod listing;
+mod recovering;
 mod running;
 mod starting;
 mod verifying;

@@ -1,17 +1,25 @@
 //! Reads an archive's file again and compares its SHA-256 with the recorded one.
 
 use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use crate::archive::{self, OpenError, ReadBack};
-use crate::model::archive::{Condition, Sha256};
+use crate::location::ArchiveStore;
+use crate::model::archive::{Archive, Condition, Sha256};
+use crate::model::observed::LocationState;
 use crate::model::size::Bytes;
 use crate::process;
 use crate::reconcile::turns;
+use crate::state::StateError;
 
 use super::ArchiveKey;
+use super::catalogue::key_of;
 use super::context::{Context, Done, Failure, with_causes};
-use super::core::GaveWay;
+use super::core::{Core, GaveWay};
 
 /// How long setting a priority may take.
 const A_MOMENT: Duration = Duration::from_secs(5);
@@ -45,6 +53,10 @@ pub(crate) fn verify(cx: &Context, key: &ArchiveKey) -> Result<Done, Failure> {
         };
         read.map_err(|error| match error {
             OpenError::Stopped(stopped) => Failure::from(stopped),
+            OpenError::Io(error) => match unreadable(&cx.core, store.as_ref(), &archive, error) {
+                Ok(failure) => failure,
+                Err(error) => error.into(),
+            },
             error => Failure::new(format!(
                 "cannot read `{}` at `{}`: {}",
                 archive.name,
@@ -85,6 +97,37 @@ pub(crate) fn verify(cx: &Context, key: &ArchiveKey) -> Result<Done, Failure> {
         archive.name, key.location
     ))
     .hint("it fills no retention slot any more; make a new archive (`larder run`), and look at the disk")
+    // What it is now is known: a whole copy may come at once.
+    .rest(jiff::SignedDuration::ZERO))
+}
+
+/// What it means that the file of an archive cannot be read: its place is in doubt, and where the
+/// disk cannot give the bytes back, they are as good as wrong, until they are read well once.
+pub(crate) fn unreadable(
+    core: &Core,
+    store: &dyn ArchiveStore,
+    archive: &Archive,
+    error: io::Error,
+) -> Result<Failure, StateError> {
+    let is_bad = matches!(Errno::from_io_error(&error), Some(Errno::IO | Errno::UCLEAN));
+    let failed = store.failed("read", Path::new(archive.name.as_str()), error);
+    let (key, place) = (key_of(archive), &archive.location);
+    let is_there = !matches!(store.state(), LocationState::Unavailable(_));
+    let is_present = |known: Archive| known.condition == Condition::Present;
+    if !is_bad || !is_there || !core.catalogue.get(&key).is_some_and(is_present) {
+        return Ok(failed.into());
+    }
+    // Not in its description: a disk in doubt is written as little as possible.
+    core.catalogue.set_condition(&core.state, &key, Condition::Corrupt)?;
+    Ok(Failure::new(format!(
+        "`{}` at `{place}` cannot be read, and counts as damaged: {}",
+        archive.name,
+        with_causes(&failed)
+    ))
+    .hint(format!(
+        "look at the disk (`dmesg`, `smartctl`); `larder archive verify {} --location {place}` reads it again",
+        archive.name
+    ))
     // What it is now is known: a whole copy may come at once.
     .rest(jiff::SignedDuration::ZERO))
 }

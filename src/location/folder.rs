@@ -11,6 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 
 use super::names::{self, Files};
+use super::signer::{Signed, Signer, is_forgotten};
 use super::{
     ArchiveStore, Incoming, LocationError, Scan, Writer, marker, publish, scan, sidecar, sweep,
     trash,
@@ -42,6 +43,7 @@ pub struct Folder {
     /// Whether it is the name space of a peer: made by its first upload, and not before.
     pub(super) is_name_space: bool,
     access: Access,
+    signer: Option<Signer>,
     marker: Mutex<Option<String>>,
     suspect: Mutex<Option<String>>,
 }
@@ -57,9 +59,18 @@ impl Folder {
             require_mount: location.require_mount,
             is_name_space: location.owner.is_some(),
             access: access(),
+            signer: None,
             marker: Mutex::new(recorded_marker.map(ToOwned::to_owned)),
             suspect: Mutex::default(),
         }
+    }
+
+    /// The same for an instance that may share it with others: what it has under way is signed, and
+    /// what others have under way is left alone.
+    #[must_use]
+    pub fn signed_by(mut self, signer: Signer) -> Self {
+        self.signer = Some(signer);
+        self
     }
 
     /// Makes sure that the location is there, and returns its marker's id, to be recorded. The
@@ -155,7 +166,45 @@ impl Folder {
     }
 
     pub(super) fn part(&self, writer: Writer) -> PathBuf {
-        self.incoming_dir().join(format!("{writer}.tar.part"))
+        let name = format!("{writer}.tar.part");
+        let unsigned = self.incoming_dir().join(&name);
+        // An upload that began with an earlier version goes on where it is: its number is nobody
+        // else's.
+        if matches!(writer, Writer::Upload(_)) && unsigned.is_file() {
+            return unsigned;
+        }
+        self.hidden(&name)
+    }
+
+    /// The path of a hidden file of this instance.
+    pub(super) fn hidden(&self, name: &str) -> PathBuf {
+        self.incoming_dir().join(self.sign(name))
+    }
+
+    /// A name of something that is under way here.
+    pub(super) fn sign(&self, name: &str) -> String {
+        self.signer.as_ref().map_or_else(|| name.to_owned(), |signer| signer.sign(name))
+    }
+
+    /// What the name of something in `dir` says that is under way, where it is ours to sweep.
+    pub(super) fn sweepable<'a>(&self, dir: &Path, name: &'a str) -> Option<&'a str> {
+        let Some(signer) = &self.signer else { return Some(name) };
+        match signer.read(name) {
+            Signed::Ours(rest) => Some(rest),
+            Signed::Anothers => None,
+            Signed::Unsigned => is_forgotten(&dir.join(name)).then_some(name),
+        }
+    }
+
+    /// Whether nobody else changes an archive of this origin here; the name space of a peer is
+    /// this instance's alone.
+    pub(super) fn is_changed_by_us_alone(&self, origin: &InstanceName) -> bool {
+        self.is_name_space || self.signer.as_ref().is_none_or(|signer| signer.is(origin))
+    }
+
+    /// Whether a temporary file is one that nobody goes on with.
+    pub(super) fn is_left_over(&self, path: &Path) -> bool {
+        self.signer.is_none() || is_forgotten(path)
     }
 
     fn free(&self) -> u64 {
@@ -300,7 +349,7 @@ impl ArchiveStore for Folder {
     fn probe_write(&self) -> Result<(), LocationError> {
         self.require()?;
         self.hidden_dir(&self.incoming_dir())?;
-        let path = self.incoming_dir().join(format!("probe{}", durable::TEMPORARY));
+        let path = self.hidden(&format!("probe{}", durable::TEMPORARY));
         self.remove_if_there(&path)?;
         let result = probe(&path);
         let removed = self.remove_if_there(&path);

@@ -27,7 +27,10 @@ pub const LOCK: &str = "lock";
 
 impl Folder {
     fn landing(&self, upload: UploadId) -> PathBuf {
-        self.path.join(LANDING).join(upload.to_string())
+        let all = self.path.join(LANDING);
+        let unsigned = all.join(upload.to_string());
+        // As with the files of uploads: what began with an earlier version goes on.
+        if unsigned.is_dir() { unsigned } else { all.join(self.sign(&upload.to_string())) }
     }
 
     /// Makes the directory of an upload, or finds it.
@@ -116,7 +119,8 @@ impl Folder {
         for entry in entries {
             let entry = self.io("list", &all, entry)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let writer = name.parse().ok().map(Writer::Upload);
+            let Some(upload) = self.sweepable(&all, &name) else { continue };
+            let writer = upload.parse().ok().map(Writer::Upload);
             if writer.is_some_and(|writer| keep.contains(&writer)) {
                 continue;
             }

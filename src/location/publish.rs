@@ -153,8 +153,7 @@ fn place(
     if left_over {
         return durable::write_atomic(path, bytes, folder.access());
     }
-    let temporary =
-        folder.incoming_dir().join(format!("{writer}.description{}", durable::TEMPORARY));
+    let temporary = folder.hidden(&format!("{writer}.description{}", durable::TEMPORARY));
     let result = durable::write_new(&temporary, bytes, folder.access())
         .and_then(|()| durable::publish_new(&temporary, path));
     if result.is_err() && temporary.exists() {
@@ -176,7 +175,7 @@ pub(super) fn adopt(folder: &Folder, archive: &Archive) -> Result<(), LocationEr
     }
     folder.hidden_dir(&folder.incoming_dir())?;
     let id = archive.id;
-    let temporary = folder.incoming_dir().join(format!("{id}{}", durable::TEMPORARY));
+    let temporary = folder.hidden(&format!("{id}{}", durable::TEMPORARY));
     let text = sidecar::to_text(archive);
     let result = durable::write_new(&temporary, text.as_bytes(), folder.access())
         .and_then(|()| durable::publish_new(&temporary, &files.sidecar));
@@ -188,7 +187,7 @@ pub(super) fn adopt(folder: &Folder, archive: &Archive) -> Result<(), LocationEr
 }
 
 pub(super) fn intent_path(folder: &Folder, writer: Writer) -> PathBuf {
-    folder.incoming_dir().join(format!("{writer}{INTENT}"))
+    folder.hidden(&format!("{writer}{INTENT}"))
 }
 
 /// Removes the descriptions of an archive that was announced and never got its name. Says

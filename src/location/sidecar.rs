@@ -73,6 +73,7 @@ struct Head {
 }
 
 #[derive(Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the format")]
 struct Stored {
     schema: u32,
     id: uuid::Uuid,
@@ -103,6 +104,9 @@ struct Stored {
     how: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<String>,
+    /// Of a copy: whether its original was made by hand.
+    #[serde(default, skip_serializing_if = "is_false")]
+    manual: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     received_at: Option<Timestamp>,
     #[serde(default)]
@@ -152,7 +156,7 @@ impl From<&Archive> for Stored {
             How::Scheduled => ("scheduled", None),
             How::Manual => ("manual", None),
             How::Received { from } => ("received", Some(from)),
-            How::Copied { from } => ("copied", Some(from)),
+            How::Copied { from, .. } => ("copied", Some(from)),
             How::Adopted => ("adopted", None),
         };
         let (corrupt, trashed_until) = match &archive.condition {
@@ -183,6 +187,7 @@ impl From<&Archive> for Stored {
             partial_allowed: archive.partial_allowed,
             how: how.to_owned(),
             from: from.map(ToString::to_string),
+            manual: matches!(archive.how, How::Copied { manual: true, .. }),
             received_at: archive.received_at,
             pinned: archive.pinned,
             corrupt,
@@ -201,7 +206,7 @@ impl From<&Archive> for Stored {
 
 impl Stored {
     fn into_archive(self, location: &PlaceName) -> Result<Archive, SidecarError> {
-        let how = how(&self.how, self.from.as_deref())?;
+        let how = how(&self.how, self.from.as_deref(), self.manual)?;
         let condition = match self.trashed_until {
             Some(until) => Condition::Trashed { until },
             None if self.corrupt => Condition::Corrupt,
@@ -285,13 +290,13 @@ fn hash(field: &'static str, text: Option<&str>) -> Result<Option<Sha256>, Sidec
     text.map(|text| parse(field, text)).transpose()
 }
 
-fn how(word: &str, from: Option<&str>) -> Result<How, SidecarError> {
+fn how(word: &str, from: Option<&str>, manual: bool) -> Result<How, SidecarError> {
     let from = || parse::<PlaceName>("from", from.unwrap_or_default());
     Ok(match word {
         "scheduled" => How::Scheduled,
         "manual" => How::Manual,
         "received" => How::Received { from: from()? },
-        "copied" => How::Copied { from: from()? },
+        "copied" => How::Copied { from: from()?, manual },
         "adopted" => How::Adopted,
         other => return Err(wrong("how", other)),
     })

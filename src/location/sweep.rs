@@ -1,6 +1,7 @@
 //! What a crash left: finished where somebody had begun, removed where nobody owns it.
 //!
-//! **Invariant:** no archive is ever removed here, in the folder or in the trash.
+//! **Invariants:** no archive is ever removed here, in the folder or in the trash; nothing is touched
+//! that another instance, which shares the folder, may have under way ([`super::signer`]).
 
 use std::fs;
 use std::io;
@@ -8,6 +9,7 @@ use std::path::Path;
 
 use super::folder::Folder;
 use super::names::{self, Files, Kind};
+use super::signer::is_forgotten;
 use super::{ArchiveStore, LocationError, Writer, publish, repair, scan, trash};
 use crate::durable;
 use crate::model::archive::Archive;
@@ -20,7 +22,8 @@ pub(super) fn sweep(folder: &Folder, keep: &[Writer]) -> Result<Vec<String>, Loc
     repair::forget_damaged(folder, &mut done)?;
     for dir in [&folder.path, &folder.trash_dir()] {
         for name in file_names(folder, dir)? {
-            if name.starts_with('.') && name.ends_with(durable::TEMPORARY) {
+            let is_temporary = name.starts_with('.') && name.ends_with(durable::TEMPORARY);
+            if is_temporary && folder.is_left_over(&dir.join(&name)) {
                 folder.remove_if_there(&dir.join(&name))?;
                 done.push(format!("removed the temporary file `{name}`"));
             }
@@ -37,6 +40,7 @@ fn sweep_incoming(
     let dir = folder.incoming_dir();
     let mut names = file_names(folder, &dir)?;
     names.retain(|name| {
+        let Some(name) = folder.sweepable(&dir, name) else { return false };
         let writer = name.split('.').next().and_then(|writer| writer.parse().ok());
         writer.is_none_or(|writer| !keep.contains(&writer))
     });
@@ -67,7 +71,10 @@ fn repair_trash(folder: &Folder, done: &mut Vec<String>) -> Result<(), LocationE
             // The scan reports it.
             Err(scan::Unreadable::Sidecar(_)) => continue,
         };
-        repair_trashed(folder, &archive, done)?;
+        // Who shares the folder may be just about to move it.
+        if folder.is_changed_by_us_alone(&archive.origin) || is_forgotten(&path) {
+            repair_trashed(folder, &archive, done)?;
+        }
     }
     Ok(())
 }

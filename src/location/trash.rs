@@ -108,6 +108,19 @@ pub(super) fn clear_trash(
     Ok(())
 }
 
+impl Folder {
+    /// Whether no deletion of an archive has begun: its file has its name, and the trash does not
+    /// have it.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub fn is_untouched(&self, archive: &Archive) -> Result<bool, LocationError> {
+        self.require()?;
+        let in_trash = self.is_there(&Files::of(archive, &self.trash_dir()).tar)?;
+        Ok(!in_trash && self.is_there(&Files::of(archive, &self.path).tar)?)
+    }
+}
+
 pub(super) fn unlink(folder: &Folder, archive: &Archive) -> Result<(), LocationError> {
     let here = Files::of(archive, &folder.path);
     let there = Files::of(archive, &folder.trash_dir());

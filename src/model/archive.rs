@@ -89,9 +89,23 @@ pub enum How {
     Copied {
         /// That location.
         from: PlaceName,
+        /// Whether somebody asked for the run that made it: the copy may be all that is left.
+        manual: bool,
     },
     /// Made by another program and taken into the catalogue.
     Adopted,
+}
+
+impl How {
+    /// Whether somebody asked for the run that made it, here or where it was copied from.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        match self {
+            How::Manual => true,
+            How::Copied { manual, .. } => *manual,
+            How::Scheduled | How::Received { .. } | How::Adopted => false,
+        }
+    }
 }
 
 /// What is known of an archive's file.

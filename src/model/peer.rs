@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 
 use super::desired::{Place, SecretRef};
+use super::job::Via;
 use super::name::{ObjectName, PlaceName};
 use super::retention::Policy;
 use super::size::Bytes;
@@ -89,6 +90,40 @@ impl PeerKind {
 }
 
 impl Peer {
+    /// Why nothing can be sent there this way, and what to do about it.
+    #[must_use]
+    pub fn refusal(&self, via: Via) -> Option<(String, &'static str)> {
+        let name = &self.name;
+        match (&self.kind, via) {
+            (PeerKind::BackupChannel { .. }, _) => Some((
+                format!("peer `{name}` only names a host: nothing is sent to it"),
+                "name the location that it looks into",
+            )),
+            (PeerKind::Instance { url: None, .. }, _) => Some((
+                format!("peer `{name}` comes to us: it has no `url`"),
+                "it fetches what it wants; or write its `url`",
+            )),
+            (PeerKind::Instance { ssh: None, .. }, Via::Rsync) => Some((
+                format!("peer `{name}` has no `ssh`, which rsync needs"),
+                "leave `via` out, or write how it is reached over SSH",
+            )),
+            (PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_), Via::Http) => {
+                Some((format!("peer `{name}` is a bare host: it has no API"), "leave `via` out"))
+            }
+            (PeerKind::Instance { .. } | PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_), _) => {
+                None
+            }
+        }
+    }
+
+    /// Whether it gets copies by coming for them: nobody can ask it, and it may ask us.
+    #[must_use]
+    pub fn fetches(&self) -> bool {
+        let may = |scope: &String| scope == "fetch";
+        matches!(self.kind, PeerKind::Instance { url: None, .. })
+            && self.accept.as_ref().is_some_and(|accept| accept.scopes.iter().any(may))
+    }
+
     /// Whether a host name means this peer, and how directly: the least is the most direct.
     #[must_use]
     pub fn names_host(&self, host: &str) -> Option<u8> {

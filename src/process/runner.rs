@@ -168,7 +168,11 @@ fn unit_argv(
     words.push("--setenv=LC_ALL".to_owned());
     words.extend(env.iter().map(|(name, _)| format!("--setenv={name}")));
     words.push("--".to_owned());
-    words.extend_from_slice(argv);
+    // Systemd replaces variables in all words but the path of the program; `$$` is a `$` to it.
+    // It leaves `%`, `;` and backslashes alone here.
+    let (program, arguments) = argv.split_at(argv.len().min(1));
+    words.extend_from_slice(program);
+    words.extend(arguments.iter().map(|word| word.replace('$', "$$")));
     words
 }
 
@@ -195,6 +199,20 @@ mod tests {
              --property=TimeoutStopSec=5s --property=RuntimeMaxSec=90s --setenv=LC_ALL \
              --setenv=LARDER_JOB -- pg_dump -v"
         );
+    }
+
+    #[test]
+    fn a_command_of_a_unit_arrives_as_it_was_written() {
+        let argv = ["/bin/sh", "-c", r#"D=$(mktemp -d); rm -rf "${D}"/*; echo $$ 100% \; "#];
+        let argv = argv.map(str::to_owned);
+        let words = unit_argv("larder-command-1-0.service", &argv, &[], Duration::from_mins(1));
+        assert_eq!(
+            words[words.len() - 3..],
+            ["/bin/sh", "-c", r#"D=$$(mktemp -d); rm -rf "$${D}"/*; echo $$$$ 100% \; "#]
+        );
+        // The path of the program is taken as it is.
+        let words = unit_argv("x.service", &["/a$b".to_owned()], &[], Duration::from_mins(1));
+        assert_eq!(words.last().map(String::as_str), Some("/a$b"));
     }
 
     #[test]

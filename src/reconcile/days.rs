@@ -170,8 +170,12 @@ impl<'a> Future<'a> {
                         self.hand_over(&copy, to, at);
                         return;
                     }
+                    if let Some(mended) = self.find(*archive, to) {
+                        self.observed.archives[mended].condition = Condition::Present;
+                        return;
+                    }
                     copy.location = to.clone();
-                    copy.how = How::Copied { from: from.clone() };
+                    copy.how = How::Copied { from: from.clone(), manual: copy.how.is_manual() };
                     self.observed.archives.push(copy);
                 }
             }
@@ -189,9 +193,40 @@ impl<'a> Future<'a> {
                 facts.proven_at = Some(at.timestamp());
                 day.drilled.push(job.clone());
             }
-            Work::Fetch { .. } | Work::Prune { .. } | Work::Adopt { .. } | Work::Restore { .. } => {
+            Work::Fetch { archive, peer, to } => {
+                let name = self.fetch(*archive, peer, to);
+                day.copied.extend(name.map(|name| (name, to.clone())));
             }
+            Work::Prune { peer, archives } => {
+                let names = self.prune(archives, peer);
+                day.expired.extend(names.into_iter().map(|name| (name, peer.clone())));
+            }
+            Work::Adopt { .. } | Work::Restore { .. } => {}
         }
+    }
+
+    /// What is damaged here is whole again; what a peer offered is here. What it is called.
+    fn fetch(&mut self, id: ArchiveId, peer: &PlaceName, to: &PlaceName) -> Option<ArchiveName> {
+        if let Some(mended) = self.find(id, to) {
+            self.observed.archives[mended].condition = Condition::Present;
+            return Some(self.observed.archives[mended].name.clone());
+        }
+        let contact = Arc::make_mut(self.observed.contacts.get_mut(peer)?);
+        let taken = contact.offered.iter().find(|copy| copy.id == id)?.clone();
+        // Of what it offers only what is newer is wanted now.
+        contact.offered.retain(|copy| copy.job != taken.job || copy.created_at > taken.created_at);
+        taken.name.parse().ok()
+    }
+
+    /// A peer holds these no more; what they are called.
+    fn prune(&mut self, ids: &[ArchiveId], peer: &PlaceName) -> Vec<ArchiveName> {
+        let contact = self.observed.contacts.get_mut(peer).map(Arc::make_mut);
+        let Some(held) = contact.and_then(|contact| contact.holdings.as_mut()) else {
+            return Vec::new();
+        };
+        let (gone, left) = held.copies.drain(..).partition(|copy| ids.contains(&copy.id));
+        held.copies = left;
+        gone.into_iter().filter_map(|copy: RemoteCopy| copy.name.parse().ok()).collect()
     }
 
     /// A peer holds a copy from now on.

@@ -53,7 +53,9 @@ impl fmt::Display for Plan {
             (needs, frees) => writeln!(f, "needs about {}, frees {}", Bytes(needs), Bytes(frees))?,
         }
         match self.wake_at {
-            Some(wake) => write!(f, "wake at {}", wake.to_zoned(self.at.time_zone().clone())),
+            Some(wake) => {
+                write!(f, "wake at {:.0}", wake.to_zoned(self.at.time_zone().clone()))
+            }
             None => write!(f, "wakes only when something changes"),
         }
     }

@@ -5,7 +5,7 @@
 //! or somebody deleted there, is never sent again. **Invariant:** an archive is read and written
 //! only between locations that are there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ use crate::model::run::{Cause, Work};
 
 mod fetch;
 pub(super) mod peers;
-mod prune;
+pub(crate) mod prune;
 
 pub(super) fn part(situation: &Situation) -> Part {
     let mut part = Part::default();
@@ -28,6 +28,9 @@ pub(super) fn part(situation: &Situation) -> Part {
     part.add(prune::part(situation));
     part.add(peers::part(situation));
     part.add(fetch::part(situation));
+    // What is brought back to where it was needs no copy there.
+    let brought: HashSet<(ArchiveId, PlaceName)> =
+        part.actions.iter().filter_map(|action| way_of(&action.work)).collect();
     let mut sends: Vec<(&Archive, Action)> = Vec::new();
     let mut waiting: BTreeMap<&PlaceName, u32> = BTreeMap::new();
     for job in situation.desired.jobs.values().filter(|job| job.enabled && job.ended.is_none()) {
@@ -37,6 +40,9 @@ pub(super) fn part(situation: &Situation) -> Part {
                 continue;
             }
             for archive in wanted(situation, job, to) {
+                if brought.contains(&(archive.id, to.clone())) {
+                    continue;
+                }
                 if !situation.is_available(to) {
                     *waiting.entry(to).or_default() += 1;
                 } else if situation.is_available(&job.location) && !situation.rests(archive.id, to)
@@ -54,6 +60,23 @@ pub(super) fn part(situation: &Situation) -> Part {
         Note { weight: Weight::Remark, job: None, text }
     }));
     part
+}
+
+/// What a transfer brings, and where.
+fn way_of(work: &Work) -> Option<(ArchiveId, PlaceName)> {
+    match work {
+        Work::Send { archive, to, .. } | Work::Fetch { archive, to, .. } => {
+            Some((*archive, to.clone()))
+        }
+        Work::Backup { .. }
+        | Work::Expire { .. }
+        | Work::EmptyTrash { .. }
+        | Work::Verify { .. }
+        | Work::Prune { .. }
+        | Work::Adopt { .. }
+        | Work::Restore { .. }
+        | Work::Drill { .. } => None,
+    }
 }
 
 /// The archives of a job at its own location of which a copy is missing, oldest first.

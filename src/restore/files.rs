@@ -38,6 +38,7 @@ mod aside;
 mod writer;
 mod finish;
 mod objects;
+mod nodes;
 mod undo;
 
 pub use undo::{Undone, undo};
@@ -336,8 +337,9 @@ pub fn extract(
         return Err(FilesError::NoSpace { path, needed, free });
     }
     log(&format!(
-        "the archive is whole: {} members, {} bytes to write",
-        survey.members, survey.bytes
+        "the archive is whole: {}, {} bytes to write",
+        super::counted(survey.members, "member"),
+        survey.bytes
     ));
     progress.enter("restoring");
     progress.expect_bytes(progress.snapshot().bytes + survey.bytes);

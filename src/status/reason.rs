@@ -205,7 +205,9 @@ impl fmt::Display for Reason {
             Reason::LastRunFailed(why) => write!(f, "the last run failed: {why}"),
             Reason::Blocked { location, archives, hash } => write!(
                 f,
-                "{archives} deletions at `{location}` wait for approval: `larder approve {hash}`"
+                "{archives} deletion{} at `{location}` wait{} for approval: `larder approve {hash}`",
+                if *archives == 1 { "" } else { "s" },
+                if *archives == 1 { "s" } else { "" },
             ),
             Reason::Frozen(why) => f.write_str(why),
             Reason::Unlisted(None) => write!(f, "what it stands for has not been listed yet"),

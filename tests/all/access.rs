@@ -22,6 +22,7 @@ use crate::walk::instance::Instance;
 
 mod matrix;
 mod guessing;
+mod proxied;
 mod revoking;
 mod command;
 mod canaries;
@@ -54,8 +55,8 @@ impl Served {
         path: &str,
         token: Option<&str>,
     ) -> Answer {
-        let mut request =
-            Request::builder().method(method).uri(path).extension(Remote(from.into()));
+        let remote = from.into().map_or(Remote::Proxy(None), Remote::Direct);
+        let mut request = Request::builder().method(method).uri(path).extension(remote);
         if let Some(token) = token {
             request = request.header(KEY_HEADER, token);
         }

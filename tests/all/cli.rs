@@ -33,6 +33,37 @@ fn check_tells_every_mistake_as_json_also_when_it_fails() {
 }
 
 #[test]
+fn check_without_a_directory_is_json_too_and_counts_what_is_written() {
+    let home = Home::new(WEB);
+    let missing = home.path("nowhere");
+    let (code, out, _) =
+        told(larder("check --format json --config").arg(&missing).output().unwrap());
+    assert_eq!(code, 1);
+    let list: Value = serde_json::from_str(&out).unwrap();
+    assert!(list[0]["message"].as_str().unwrap().contains("does not exist"), "{out}");
+    assert!(list[0]["hint"].as_str().unwrap().contains("larder init"), "{out}");
+
+    assert!(home.run("check").2.contains("is valid: 1 job, 1 location"));
+    let base = std::fs::read_to_string(home.path("etc/base.toml")).unwrap();
+    home.write("base.toml", &base.replace("configuration = false", "configuration = true"));
+    let (_, _, err) = home.run("check");
+    assert!(err.contains("is valid: 1 job and the configuration itself, 1 location"), "{err}");
+}
+
+#[test]
+fn the_coming_days_of_a_configuration_alone_have_copies_and_deletions() {
+    let home = Home::new(
+        "[job.web]\ntype = \"custom_dir\"\nsource_path = \"../src\"\nsend_to = [\"usb\"]\n\
+         retention = { mode = \"count\", value = 1, min_days = 0 }\n\
+         [location.usb]\npath = \"../usb\"\n",
+    );
+    let (code, out, err) = home.run("plan --offline --days 4");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains(" to usb") && out.contains(" at usb"), "{out}");
+    assert!(out.contains("drilled") && !home.path("state").exists(), "{out}");
+}
+
+#[test]
 fn check_judges_a_file_as_if_it_stood_in_the_configuration_and_leaves_that_alone() {
     let home = Home::new(WEB);
     let broken = home.path("new.toml");

@@ -108,4 +108,5 @@ fn the_group_and_the_directories_are_made_as_written() {
     assert_eq!(mode("etc/larder/secrets"), 0o700);
     assert_eq!(mode("var/lib/larder/state"), 0o700);
     assert_eq!(mode("var/lib/larder/public"), 0o755);
+    assert_eq!(mode("var/cache/larder"), 0o711);
 }

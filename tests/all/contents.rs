@@ -8,9 +8,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
+use axum::response::IntoResponse as _;
 use larder::api;
 use larder::api::access::{Caller, Scope};
-use larder::engine::{Autonomy, Engine, Handle, Options};
+use larder::api::problem::Problem;
+use larder::archive::{Place, Question};
+use larder::engine::{
+    ArchiveKey, Autonomy, Engine, Handle, OpenWith, Options, Reading, RequestError,
+};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -372,4 +377,42 @@ fn a_search_of_the_command_goes_through_everything() {
     // Without either, it is every member, as before.
     let all = instance.ok(&["archive", "contents", "web@latest"]);
     assert!(all.contains("manifest.jsonl.zst") && all.contains("etc/nginx/site.conf"), "{all}");
+    // In JSON a member looks the same, however it was asked for.
+    let all = instance.json(&["archive", "contents", "web@latest"]);
+    let of = |list: &serde_json::Value| {
+        let list = list.as_array().unwrap();
+        let is =
+            |one: &&serde_json::Value| one["path"].as_str().unwrap().ends_with("data/etc/app.toml");
+        list.iter().find(is).unwrap().clone()
+    };
+    let found = instance.json(&["archive", "contents", "web@latest", "--search", "app.toml"]);
+    assert_eq!(of(&all), of(&found));
+    assert!(of(&all)["restore_path"].as_str().unwrap().starts_with('/'), "{all:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_lists_contents_keeps_nobody_else_waiting() {
+    let instance = saved();
+    let served = Served::start(&instance).await;
+    let archive = served.0.view().observed.archives[0].clone();
+    let key = ArchiveKey { id: archive.id, location: archive.location };
+    let question = Question { limit: 10, ..Question::default() };
+    let list = |reading| served.0.contents(&key, question.clone(), OpenWith::Nothing, reading);
+    // All begin before the first can end.
+    let (first, second, other, another) = tokio::join!(
+        list(Reading::Peer),
+        list(Reading::Peer),
+        list(Reading::Others),
+        list(Reading::Others)
+    );
+    assert!(matches!(second, Err(RequestError::Occupied)), "{second:?}");
+    for listed in [first, other, another, list(Reading::Peer).await] {
+        assert_eq!(listed.unwrap().place, Place::Directory);
+    }
+    let told = Problem::from(RequestError::Occupied).into_response();
+    assert_eq!(
+        (told.status().as_u16(), &told.headers()["retry-after"]),
+        (503, &"5".parse().unwrap())
+    );
+    served.0.shutdown().await;
 }

@@ -6,3 +6,4 @@ mod catalogue;
 mod conformance;
 mod faults;
 mod marker;
+mod shared;

@@ -13,6 +13,7 @@ mod peers;
 mod forms;
 mod keys;
 mod plots;
+mod rights;
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;

@@ -54,15 +54,20 @@ pub(crate) fn full() -> bool {
     std::env::var_os("LARDER_FULL").is_some_and(|value| value == "1")
 }
 
+/// How long something may take until a test gives up: the long figures move gigabytes.
+pub(crate) fn patience(usual: Duration) -> Duration {
+    if full() { usual * 10 } else { usual }
+}
+
 /// Waits until `condition` holds.
 ///
 /// # Panics
-/// When it does not within half a minute.
+/// When it does not within half a minute, and five where the long figures were asked for.
 #[track_caller]
 pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        assert!(start.elapsed() < patience(PATIENCE), "waited {:?} for {what}", start.elapsed());
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }

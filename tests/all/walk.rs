@@ -9,5 +9,6 @@ mod archiving;
 mod crashing;
 mod making_way;
 pub(crate) mod keeping;
+mod moving;
 mod reloading;
 mod refusing;

@@ -3,11 +3,12 @@
 //! A token that was seen to be somebody's is remembered by its digest together with the hash that
 //! it proved to be of, and counts as long as that hash stands in the configuration in force: every
 //! request asks anew, so a hash that is removed is of no use from the next request on. A token that
-//! is not remembered has its price ([`Guesses`]): first it is compared with every SHA-256, then,
-//! in turn with others ([`Line`]), with every bcrypt.
+//! is not remembered is compared with every SHA-256, which takes no time worth counting; one that is
+//! none of them has its price ([`Guesses`]), and is compared, in turn with others ([`Line`]), with
+//! every bcrypt.
 //!
-//! **Invariants:** whoever is not known is answered the same, whatever the reason; a remembered
-//! token waits for nobody; no token is logged or kept.
+//! **Invariants:** whoever is not known is answered the same, whatever the reason; a token that is
+//! remembered or has a SHA-256 waits for nobody; no token is logged or kept.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -20,7 +21,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::guesses::{Asker, Guesses};
+use super::guesses::{Asker, Guesses, Paid};
 use super::known::Known;
 use super::line::Line;
 use super::presented::{Presented, TokenDigest};
@@ -74,6 +75,10 @@ impl std::fmt::Debug for Pass {
     }
 }
 
+/// What was paid for a token before it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Deposit(Option<Paid>);
+
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -107,6 +112,27 @@ impl Gate {
         Ok((pass, caller))
     }
 
+    /// Pays for a token that is still to come, so that whoever sends it slowly pays as well. Who is
+    /// unknown behind a proxy pays nothing yet: somebody else may have emptied that bucket.
+    ///
+    /// # Errors
+    /// Too many were wrong.
+    pub fn deposit(&self, remote: Option<IpAddr>) -> Result<Deposit, Refusal> {
+        let asker = Asker::new(remote);
+        if asker == Asker::Proxy {
+            return Ok(Deposit(None));
+        }
+        let paid = self.guesses.pay(asker, Instant::now()).map_err(Refusal::TooMany)?;
+        Ok(Deposit(Some(paid)))
+    }
+
+    /// Gives back what was paid for a token that has come: now it has its own price.
+    pub fn give_back(&self, deposit: Deposit) {
+        if let Deposit(Some(paid)) = deposit {
+            self.guesses.give_back(paid, Instant::now());
+        }
+    }
+
     /// Whose token this was, if its hash is in force now.
     #[must_use]
     pub fn holder(&self, handle: &Handle, pass: &Pass) -> Option<Caller> {
@@ -121,15 +147,21 @@ impl Gate {
         token: Presented,
     ) -> Result<Caller, Refusal> {
         let digest = token.digest();
-        if let Some(caller) = self.remembered(&self.known(&app.desired()), &digest) {
+        let known = self.known(&app.desired());
+        if let Some(caller) = self.remembered(&known, &digest) {
             return Ok(caller);
+        }
+        // Before anything is paid: whoever guesses empties the bucket of others behind the same
+        // address, and must not keep them out.
+        if let Some(hash) = known.by_digest(&digest)
+            && let Some(caller) = known.holder(&hash)
+        {
+            self.prove(digest, hash);
+            return Ok(caller.clone());
         }
         let asker = Asker::new(remote);
         let paid = self.guesses.pay(asker, Instant::now()).map_err(Refusal::TooMany)?;
-        let known = self.known(&app.desired());
-        if let Some(hash) = known.by_digest(&digest) {
-            self.prove(digest, hash);
-        } else if !known.bcrypts.is_empty()
+        if !known.bcrypts.is_empty()
             && !known.is_refuted(&digest)
             && let Some(token) = token.for_bcrypt()
             && let Err(wait) = self.look_up(app, asker, digest, token).await
@@ -186,7 +218,7 @@ pub(in crate::api) async fn authenticate(
     if request.uri().path() == OPEN {
         return next.run(request).await;
     }
-    let remote = request.extensions().get::<Remote>().and_then(|remote| remote.0);
+    let remote = request.extensions().get::<Remote>().and_then(|remote| remote.address());
     if request.uri().path() == PAIRING && request.method() == Method::POST {
         return attempt(&gate, Asker::new(remote), request, next).await;
     }

@@ -21,7 +21,7 @@ const ADDRESSES_MAX: usize = 4096;
 pub(super) enum Asker {
     /// An IPv4 address, or the network of an IPv6 address: whoever has one has all of it.
     Address(IpAddr),
-    /// Everybody behind the proxy's socket.
+    /// Everybody behind a proxy's socket that does not say for whom it asks.
     Proxy,
     /// Everybody for whom there is no room.
     Crowd,

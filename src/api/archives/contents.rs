@@ -18,7 +18,7 @@ use crate::api::problem::Problem;
 use crate::api::resolve::Need;
 use crate::api::{App, PAGE_MAX, Page, dto, next_page, page_size};
 use crate::archive::{Place, Question, directory_prefix};
-use crate::engine::OpenWith;
+use crate::engine::{OpenWith, Reading};
 
 /// The longest path and the longest search that make sense.
 const LONGEST: usize = 4096;
@@ -124,7 +124,7 @@ fn open_with(caller: &Caller, identity: Option<&PathBuf>) -> Result<OpenWith, Pr
         (status = 404, description = "Nothing of that name, or no such directory in it", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is encrypted, or cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 500, description = "The file cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Its location is not there now", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Its location is not there now; or an archive is being read for a peer already, where a peer asks: `Retry-After` says when to ask again", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::api) async fn contents(
@@ -143,14 +143,16 @@ pub(in crate::api) async fn contents(
     let with = open_with(&caller, query.identity.as_ref())?;
     let question = query.question()?;
     let below = question.below.clone();
-    let listing = app.handle()?.contents(&key(archive), question, with).await;
+    let reading = if caller.peer().is_some() { Reading::Peer } else { Reading::Others };
+    let listing = app.handle()?.contents(&key(archive), question, with, reading).await;
     let listing = listing.map_err(|error| super::download::not_opened(&caller, archive, error))?;
     let shown = dto::readable(&below);
     match listing.place {
         Place::Directory => {}
         Place::Nothing => {
             let detail = format!("`{shown}` is not in `{}`", archive.name);
-            return Err(Problem::not_found(detail).hint("without `path`, what is uppermost in it"));
+            return Err(Problem::not_found(detail)
+                .hint("begin with what is uppermost, and go down from there"));
         }
         Place::Member(kind) => {
             let detail =

@@ -260,7 +260,7 @@ impl Archive {
             How::Scheduled => ("scheduled", None),
             How::Manual => ("manual", None),
             How::Received { from } => ("received", Some(from.to_string())),
-            How::Copied { from } => ("copied", Some(from.to_string())),
+            How::Copied { from, .. } => ("copied", Some(from.to_string())),
             How::Adopted => ("adopted", None),
         };
         let trashed_until = match archive.condition {

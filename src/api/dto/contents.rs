@@ -58,12 +58,9 @@ pub struct ContentsEntry {
 }
 
 impl ContentsEntry {
-    pub(in crate::api) fn new(
-        row: &Row,
-        directory: &[u8],
-        job_type: JobType,
-        zone: &TimeZone,
-    ) -> Self {
+    /// What a row says, as it is shown below a directory of an archive of a job of this type.
+    #[must_use]
+    pub fn new(row: &Row, directory: &[u8], job_type: JobType, zone: &TimeZone) -> Self {
         let name = &row.name;
         let own = row.own.as_ref();
         let kind = own.map_or(EntryKind::Directory, |own| own.kind);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Health, Moment, Run, Verdict, words};
+use super::{Health, Moment, Run, Shares, Verdict, words};
 use crate::engine::View;
 use crate::model::archive::{Archive, Condition};
 use crate::model::contact::Presence;
@@ -70,7 +70,7 @@ pub struct Member {
     /// What it holds, by location and origin.
     #[schema(required)]
     pub archives: Option<Vec<Held>>,
-    /// Archives that it holds, without those in the trash.
+    /// Archives that it holds, without those in the trash; of a `backup-channel` those seen here.
     #[schema(required)]
     pub archive_count: Option<u64>,
     /// Bytes of their files.
@@ -277,7 +277,7 @@ impl Member {
 
     /// A peer, as far as it is known here: what it last told about itself, also while it is off.
     #[must_use]
-    pub fn of_peer(view: &View, peer: &Peer) -> Self {
+    pub fn of_peer(view: &View, peer: &Peer, shares: &Shares) -> Self {
         let (url, hostname) = match &peer.kind {
             PeerKind::Instance { url, .. } => (url.clone(), None),
             PeerKind::BackupChannel { hostname, .. } => (None, Some(hostname.clone())),
@@ -314,6 +314,11 @@ impl Member {
                 held.copies.iter().fold(0_u64, |sum, one| sum.saturating_add(one.file_size));
             (member.archive_count, member.archive_bytes) =
                 (Some(held.copies.len() as u64), Some(bytes));
+        } else if let PeerKind::BackupChannel { .. } = peer.kind {
+            // All that is ever known of it is what of it rests here.
+            let stored = shares.of_peer(&peer.name);
+            (member.archive_count, member.archive_bytes) =
+                (Some(stored.archives), Some(stored.bytes));
         }
         member.judge(view, &peer.name);
         member

@@ -14,8 +14,8 @@ use crate::engine::pairing as engine;
 pub struct NewPeer {
     /// Its name.
     pub name: String,
-    /// `instance`, `backup-channel`, `direct-ssh-direct` or `direct-ssh-via-relay`.
-    #[schema(value_type = words::PeerKind)]
+    /// `instance`, `backup-channel`, `direct-ssh-direct` or `direct-ssh-via-relay`; of any other word
+    /// a dry run says that it is none.
     pub kind: String,
     /// The keys of its table.
     #[serde(default)]

@@ -139,6 +139,12 @@ impl Shares {
         }
         Self(shares)
     }
+
+    /// What this host holds of one peer's archives.
+    #[must_use]
+    pub fn of_peer(&self, peer: &PlaceName) -> Stored {
+        self.0.get(peer).copied().unwrap_or_default()
+    }
 }
 
 impl Holdings {
@@ -179,7 +185,7 @@ impl Peer {
             holdings: contact
                 .and_then(|one| one.holdings.as_ref())
                 .map(|holdings| Holdings::new(holdings, moment)),
-            stored: shares.0.get(&peer.name).copied().unwrap_or_default(),
+            stored: shares.of_peer(&peer.name),
             offered: contact.map_or(0, |one| one.offered.len() as u64),
             sender_can_delete: contact.and_then(|one| one.sender_can_delete),
             offsite: peer.offsite,

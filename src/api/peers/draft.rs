@@ -147,7 +147,7 @@ fn mistake(field: &str, what: &impl ToString, hint: Option<&str>) -> PeerMistake
 fn told(field: Option<&str>, problem: &Problem) -> PeerMistake {
     PeerMistake {
         field: field.map(str::to_owned),
-        message: problem.detail.clone(),
+        message: problem.detail.to_string(),
         hint: problem.hint.clone(),
     }
 }

@@ -135,7 +135,7 @@ fn spawn_tcp(
     let _ = stream.set_nodelay(true);
     let vanished = u32::try_from(VANISHED.as_millis()).unwrap_or(u32::MAX);
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, vanished);
-    let remote = Some(Remote(Some(address)));
+    let remote = Some(Remote::Direct(address));
     let connections = site.connections.clone();
     connections.spawn(async move {
         let stream = Line::new(stream, site.limits.response, |stream| {

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONNECTION, CONTENT_TYPE, TRANSFER_ENCODING};
+use axum::http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, Request, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
@@ -19,7 +21,7 @@ use super::body::{Answer, Paced};
 use super::harden::EVERYWHERE;
 use super::heads::Heads;
 use super::slots::Slot;
-use super::{Limits, Site};
+use super::{Limits, Site, origin};
 use crate::api::access::Remote;
 use crate::api::problem::Problem;
 use crate::stop::Stop;
@@ -41,12 +43,22 @@ pub(super) async fn talk<S>(
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let service = service_fn(|request: Request<Incoming>| {
-        let busy = slot.busy();
+        let remote = remote.map(|remote| remote.named_by(request.headers()));
+        // Over TCP the whole connection counts as its address's.
+        let by_proxy = match remote {
+            Some(Remote::Proxy(address)) => address.map(origin),
+            Some(Remote::Direct(_)) | None => None,
+        };
+        let busy = slot.busy(by_proxy);
         let (router, limits, stop) = (site.router.clone(), &site.limits, stop.clone());
         async move {
             // Its slot is another's already.
             let busy = busy.ok_or(io::ErrorKind::ConnectionAborted)?;
-            let response = answer(router, limits, remote, request).await;
+            let response = if busy.is_one_too_many() {
+                one_too_many()
+            } else {
+                answer(router, limits, remote, request).await
+            };
             let is_endless = response
                 .headers()
                 .get(CONTENT_TYPE)
@@ -87,6 +99,20 @@ pub(super) async fn talk<S>(
             _ = site.cut.requested() => return,
         }
     }
+}
+
+/// An address has as many requests under way behind a proxy as it may have connections without one.
+fn one_too_many() -> Response<Body> {
+    let detail = "too many requests of this address are under way";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+    let mut response = problem.into_response();
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    // Its body is not read.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 async fn answer(

@@ -196,7 +196,7 @@ impl Server {
                 let (listener, file) =
                     SocketFile::bind(path, &PROXY_GROUPS, 0o660).await.map_err(failed)?;
                 let admits = |_: &UnixStream| true;
-                (Door::Unix { listener, admits, remote: Some(Remote(None)) }, Some(file))
+                (Door::Unix { listener, admits, remote: Some(Remote::Proxy(None)) }, Some(file))
             }
         };
         let shown = door.address().map_or_else(|| Shown(listen).to_string(), |at| at.to_string());

@@ -3,6 +3,8 @@
 //! Where none is left, the connection makes room on which no request has been under way for longest:
 //! whoever opens connections to keep them takes them from himself. A connection that does something
 //! is never the one, and one that has only just begun is not either; then the new one is closed.
+//! Connections of a proxy have no address; a request on one counts as its address's while it is
+//! under way.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,6 +32,8 @@ struct Taken {
 #[derive(Debug)]
 struct Entry {
     from: Option<IpAddr>,
+    /// For whom a proxy asks with the request that is under way.
+    asks_for: Option<IpAddr>,
     /// Since when no request is under way.
     idle_since: Option<Instant>,
     evicted: CancellationToken,
@@ -48,6 +52,7 @@ pub(super) struct Slot {
 pub(super) struct Busy {
     slots: Arc<Slots>,
     number: u64,
+    is_one_too_many: bool,
 }
 
 impl Slots {
@@ -75,7 +80,8 @@ impl Slots {
         let number = taken.next;
         taken.next += 1;
         let evicted = CancellationToken::new();
-        let entry = Entry { from, idle_since: Some(now), evicted: evicted.clone() };
+        let idle_since = Some(now);
+        let entry = Entry { from, asks_for: None, idle_since, evicted: evicted.clone() };
         taken.entries.insert(number, entry);
         Some(Slot { slots: Arc::clone(self), number, evicted })
     }
@@ -83,6 +89,7 @@ impl Slots {
     fn set_idle_since(&self, number: u64, since: Option<Instant>) {
         if let Some(entry) = self.lock().entries.get_mut(&number) {
             entry.idle_since = since;
+            entry.asks_for = None;
         }
     }
 }
@@ -102,10 +109,18 @@ impl Taken {
 }
 
 impl Slot {
-    /// A request is under way; nothing when the connection was to make room before it came.
-    pub(super) fn busy(&self) -> Option<Busy> {
-        self.slots.lock().entries.get_mut(&self.number)?.idle_since = None;
-        Some(Busy { slots: Arc::clone(&self.slots), number: self.number })
+    /// A request is under way, of the address that a proxy names; nothing when the connection was to
+    /// make room before it came.
+    pub(super) fn busy(&self, asks_for: Option<IpAddr>) -> Option<Busy> {
+        let mut taken = self.slots.lock();
+        let is_one_too_many = asks_for.is_some() && {
+            let same = taken.entries.values().filter(|entry| entry.asks_for == asks_for);
+            same.count() >= self.slots.per_address
+        };
+        let entry = taken.entries.get_mut(&self.number)?;
+        entry.idle_since = None;
+        entry.asks_for = asks_for.filter(|_| !is_one_too_many);
+        Some(Busy { slots: Arc::clone(&self.slots), number: self.number, is_one_too_many })
     }
 
     /// Ends when the connection must make room. May be dropped at any time.
@@ -117,6 +132,13 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.slots.lock().entries.remove(&self.number);
+    }
+}
+
+impl Busy {
+    /// Whether its address has as many requests under way already as it may have.
+    pub(super) fn is_one_too_many(&self) -> bool {
+        self.is_one_too_many
     }
 }
 
@@ -159,7 +181,7 @@ mod tests {
         age(&old, Duration::from_secs(3));
         age(&older, Duration::from_secs(5));
         age(&busy, Duration::from_secs(9));
-        let _request = busy.busy().unwrap();
+        let _request = busy.busy(None).unwrap();
         let _new = slots.take(Some(address(4))).unwrap();
         assert!(older.evicted.is_cancelled());
         assert!(!old.evicted.is_cancelled() && !busy.evicted.is_cancelled());
@@ -182,12 +204,12 @@ mod tests {
     fn nobody_who_is_served_makes_room() {
         let slots = slots(10, 1);
         let one = slots.take(Some(address(1))).unwrap();
-        let request = one.busy().unwrap();
+        let request = one.busy(None).unwrap();
         assert!(slots.take(Some(address(1))).is_none());
         drop(request);
         age(&one, Duration::from_secs(1));
         assert!(slots.take(Some(address(1))).is_some());
-        assert!(one.evicted.is_cancelled() && one.busy().is_none());
+        assert!(one.evicted.is_cancelled() && one.busy(None).is_none());
     }
 
     #[test]
@@ -196,5 +218,20 @@ mod tests {
         let all: Vec<_> = (0..5).map(|_| slots.take(None).unwrap()).collect();
         assert!(slots.take(None).is_none());
         drop(all);
+    }
+
+    #[test]
+    fn an_address_has_no_more_requests_behind_a_proxy_than_connections_without_one() {
+        let slots = slots(10, 2);
+        let [a, b, c, d] = [(); 4].map(|()| slots.take(None).unwrap());
+        let one = a.busy(Some(address(1))).unwrap();
+        let two = b.busy(Some(address(1))).unwrap();
+        assert!(!one.is_one_too_many() && !two.is_one_too_many());
+        let three = c.busy(Some(address(1))).unwrap();
+        assert!(three.is_one_too_many());
+        assert!(!d.busy(Some(address(2))).unwrap().is_one_too_many());
+        assert!(!d.busy(None).unwrap().is_one_too_many(), "an address that nobody knows");
+        drop((one, three));
+        assert!(!a.busy(Some(address(1))).unwrap().is_one_too_many());
     }
 }

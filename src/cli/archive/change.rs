@@ -6,7 +6,9 @@ use super::super::context::Context;
 use super::super::failure::{FAILED, Failure};
 use super::super::run::{follow_these, order};
 use super::super::words::{query, segment, size};
-use super::{AdoptArguments, DeleteArguments, ManyArguments, SendArguments, VerifyArguments, path};
+use super::{
+    AdoptArguments, DeleteArguments, SendArguments, UndeleteArguments, VerifyArguments, path,
+};
 use crate::api::dto::{Archive, Entry};
 
 /// Waits for runs and says how they ended.
@@ -16,6 +18,34 @@ async fn wait(context: &Context, client: &Client, runs: Vec<u64>) -> anyhow::Res
         context.print_json(&followed.runs)?;
     }
     Ok(if followed.has_failed() { FAILED } else { 0 })
+}
+
+/// The copies of an archive that `is_meant` wants, each as its id and its location: what a command
+/// without `--location` is about. Of one that rests at one place only, the word itself says enough.
+async fn copies(
+    client: &Client,
+    word: &str,
+    location: Option<&str>,
+    is_meant: impl Fn(&Archive) -> bool,
+) -> anyhow::Result<Vec<(String, Option<String>)>> {
+    let alone = || vec![(word.to_owned(), location.map(str::to_owned))];
+    if location.is_some() {
+        return Ok(alone());
+    }
+    let named: Archive = client.get(&path(word, "/info", None)).await?;
+    let list = query("/archives", &[("job", Some(named.job.as_str()))]);
+    let entries: Vec<Entry> = client.list(&list, usize::MAX).await?;
+    let mut found = Vec::new();
+    for entry in entries {
+        if let Entry::Archive(copy) = entry
+            && copy.id == named.id
+            && is_meant(&copy)
+        {
+            found.push((copy.id, Some(copy.location)));
+        }
+    }
+    found.sort();
+    Ok(if found.len() > 1 { found } else { alone() })
 }
 
 pub(super) async fn verify(
@@ -42,8 +72,10 @@ pub(super) async fn verify(
             }
         }
     } else {
-        let named = arguments.archives.iter();
-        wanted.extend(named.map(|name| (name.clone(), arguments.location.clone())));
+        for name in &arguments.archives {
+            let is_meant = |copy: &Archive| copy.condition == "present";
+            wanted.extend(copies(client, name, location, is_meant).await?);
+        }
     }
     let mut runs = Vec::new();
     for (name, location) in &wanted {
@@ -81,11 +113,17 @@ pub(super) async fn send(
 pub(super) async fn pin(
     context: &Context,
     client: &Client,
-    arguments: &ManyArguments,
+    archives: &[String],
+    location: Option<&str>,
     verb: &str,
 ) -> anyhow::Result<u8> {
-    for name in &arguments.archives {
-        let path = path(name, &format!("/{verb}"), arguments.location.as_deref());
+    let is_meant = |copy: &Archive| !matches!(copy.condition.as_str(), "trashed" | "lost");
+    let mut wanted = Vec::new();
+    for name in archives {
+        wanted.extend(copies(client, name, location, is_meant).await?);
+    }
+    for (name, location) in &wanted {
+        let path = path(name, &format!("/{verb}"), location.as_deref());
         let answer = client.post(&path, None).await?;
         if context.is_json() {
             context.print_json(&answer)?;
@@ -142,10 +180,10 @@ fn is_yunohosts(archive: &Archive) -> bool {
 pub(super) async fn undelete(
     context: &Context,
     client: &Client,
-    arguments: &ManyArguments,
+    arguments: &UndeleteArguments,
 ) -> anyhow::Result<u8> {
-    for name in &arguments.archives {
-        client.post(&path(name, "/undelete", arguments.location.as_deref()), None).await?;
+    for name in &arguments.many.archives {
+        client.post(&path(name, "/undelete", arguments.many.location.as_deref()), None).await?;
         context.tell(&format!("{name}: taken back from the trash"));
     }
     Ok(0)

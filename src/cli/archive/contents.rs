@@ -2,17 +2,18 @@
 
 use std::io::Read;
 
-use jiff::Timestamp;
-use serde::Serialize;
+use jiff::tz::TimeZone;
 
 use super::super::ask;
 use super::super::client::Client;
 use super::super::context::Context;
+use super::super::failure::Failure;
 use super::super::words::{clean, query, segment};
 use super::export::{Encoding, plain};
 use super::{ContentsArguments, one, path};
-use crate::api::dto::{Archive, ContentsEntry};
-use crate::archive::{Entry, Reader};
+use crate::api::dto::{Archive, ContentsEntry, EffectiveConfig};
+use crate::archive::{Entry, Own, Reader, Row};
+use crate::model::job::JobType;
 
 pub(super) async fn contents(
     context: &Context,
@@ -28,8 +29,10 @@ pub(super) async fn contents(
     let path = path(&archive.id, "/download", Some(&archive.location));
     let stream = client.download(&path).await?;
     let context = context.clone();
-    let print =
-        move |file: Box<dyn Read + Send>| members(&context, file, &encoding, identity.as_deref());
+    let shown = Shown::of(client, &archive).await?;
+    let print = move |file: Box<dyn Read + Send>| {
+        members(&context, &shown, plain(file, &encoding, identity.as_deref())?)
+    };
     super::export::blocking(stream, print).await?;
     Ok(0)
 }
@@ -77,65 +80,40 @@ fn line(entry: &ContentsEntry) -> String {
     format!("{mode:<4} {owner:<17} {size:>12} {modified:<25} {}{slash}{link}\n", entry.name)
 }
 
-/// One member, as `--format json` prints it.
-#[derive(Debug, Serialize)]
-struct Member {
-    path: String,
-    kind: &'static str,
-    size: u64,
-    mode: String,
-    owner: String,
-    group: String,
-    modified: String,
-    link: Option<String>,
+/// How the members of an archive are shown: as the API shows them.
+struct Shown {
+    job_type: JobType,
+    zone: TimeZone,
 }
 
-impl From<&Entry> for Member {
-    fn from(entry: &Entry) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let named = |name: &[u8], id: u64| {
-            if name.is_empty() { id.to_string() } else { text(name) }
-        };
-        let modified = Timestamp::from_second(entry.modified.seconds).unwrap_or_default();
-        Self {
-            path: text(&entry.name),
-            kind: entry.kind.word(),
-            size: entry.size,
-            mode: format!("{:04o}", entry.mode),
-            owner: named(&entry.user, entry.uid),
-            group: named(&entry.group, entry.gid),
-            modified: modified.to_string(),
-            link: Some(text(&entry.link)).filter(|link| !link.is_empty()),
-        }
+impl Shown {
+    async fn of(client: &Client, archive: &Archive) -> anyhow::Result<Self> {
+        let job_type = JobType::from_word(&archive.job_type).ok_or_else(|| {
+            Failure::new(format!("this version does not know the type `{}`", archive.job_type))
+        })?;
+        let config: EffectiveConfig = client.get("/config").await?;
+        let zone = config.effective["instance"]["timezone"].as_str();
+        let zone = zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
+        Ok(Self { job_type, zone })
     }
-}
 
-impl Member {
-    fn line(&self) -> String {
-        let link = self.link.as_ref().map_or_else(String::new, |to| format!(" -> {}", clean(to)));
-        let slash = if self.kind == "directory" { "/" } else { "" };
-        let owner = clean(&format!("{}/{}", self.owner, self.group));
-        let (mode, size, modified) = (&self.mode, self.size, &self.modified);
-        format!("{mode} {owner:<17} {size:>12} {modified} {}{slash}{link}\n", clean(&self.path))
+    fn entry(&self, member: &Entry) -> ContentsEntry {
+        let row = Row { name: member.name.clone(), own: Some(Own::from(member)), below: None };
+        ContentsEntry::new(&row, b"", self.job_type, &self.zone)
     }
 }
 
 /// Prints one line, or one element of a JSON array, for each member, as they come.
-fn members(
-    context: &Context,
-    file: Box<dyn Read + Send>,
-    encoding: &Encoding,
-    identity: Option<&str>,
-) -> anyhow::Result<()> {
-    let mut reader = Reader::from_stream(plain(file, encoding, identity)?);
+fn members(context: &Context, shown: &Shown, tar: Box<dyn Read + Send>) -> anyhow::Result<()> {
+    let mut reader = Reader::from_stream(tar);
     let mut first = true;
     while let Some(entry) = reader.next_entry()? {
-        let member = Member::from(&entry);
+        let member = shown.entry(&entry);
         if context.is_json() {
             let start = if first { "[\n  " } else { ",\n  " };
             context.print(&format!("{start}{}", serde_json::to_string(&member)?))?;
         } else {
-            context.print(&member.line())?;
+            context.print(&line(&member))?;
         }
         first = false;
     }

@@ -97,7 +97,11 @@ fn table(context: &Context, archives: &[&Archive], now: Timestamp) -> String {
 
 /// What is worth knowing of an archive in few words.
 pub(super) fn state(archive: &Archive) -> String {
-    let mut words = vec![archive.outcome.clone()];
+    let mut words = Vec::new();
+    // How it came out says nothing any more of one that is damaged or gone.
+    if !matches!(archive.condition.as_str(), "corrupt" | "lost") {
+        words.push(archive.outcome.clone());
+    }
     if archive.condition != "present" {
         words.push(archive.condition.clone());
     }

@@ -138,6 +138,7 @@ compress = "none"
 # [location.usb]
 # path = "/media/usb/larder"
 # removable = true
+# require_mount = true         # and never written to the root disk in its stead
 
 # Who is told when something goes wrong; `larder notify test` tries it. Also `url` (a webhook)
 # and `ping_url` (a dead-man's switch), as files that only root can read.

@@ -163,13 +163,8 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
     }
     let called = crate::cli::words::clean(&welcome.peer);
     context.tell(&format!("paired with `{}`, which calls this instance `{called}`", code.instance));
-    if !stores {
-        context.tell("it may not store here: name a location with `--location` for that");
-    }
     tell_keys(context, &welcome.ssh_keys);
-    context.tell(&format!(
-        "`send_to = [\"{name}\"]` in a job or in `[defaults]` sends archives there"
-    ));
+    tell_places(context, &name, stores, theirs.is_some());
     Ok(u8::from(failed))
 }
 
@@ -215,6 +210,26 @@ pub(super) fn print(
         ));
     }
     Ok(())
+}
+
+/// Who may store where now: the other side here, and this one there, where it gave a token.
+pub(super) fn tell_places(context: &Context, name: &PlaceName, stores: bool, sends: bool) {
+    let missing = format!("`location` in `[peer.{name}.accept]` is missing");
+    let how = "define a `[location.received]`, or name one with `--location`, and pair anew";
+    if sends {
+        context.tell(&format!(
+            "`send_to = [\"{name}\"]` in a job or in `[defaults]` sends archives there"
+        ));
+    } else if stores {
+        context.tell(&format!("`{name}` gave no place for archives of this instance"));
+    }
+    if !stores && sends {
+        context.tell(&format!("`{name}` may not store here: {missing}; {how} for that"));
+    } else if !stores {
+        context.warn(&format!(
+            "neither side keeps archives of the other: {missing}, and so it is there; {how}"
+        ));
+    }
 }
 
 /// What the other side's SSH keys are for.

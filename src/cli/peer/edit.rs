@@ -57,7 +57,7 @@ pub(super) fn told(context: &Context, error: &EditError) -> anyhow::Error {
     let hint = match error {
         EditError::Invalid { diagnostics, .. } => {
             context.tell_always(check::render(context, diagnostics).trim_end());
-            "the configuration must be valid with it: `larder check` shows what is not".to_owned()
+            "nothing was changed: the configuration must be valid afterwards".to_owned()
         }
         error => error.hint(),
     };

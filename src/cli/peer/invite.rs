@@ -14,6 +14,7 @@ use crate::cli::start;
 use crate::cli::words::segment;
 use crate::config::edit;
 use crate::model::name::PlaceName;
+use crate::model::pairing::Code;
 
 /// How often it is asked whether somebody came.
 const LOOK: Duration = Duration::from_millis(500);
@@ -97,10 +98,18 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
     } else {
         context.print(&format!("{}\n", code.code))?;
     }
-    context.tell(&format!(
-        "on the other side, until {}: `larder peer accept CODE`; whoever has the code is let in",
-        code.expires_at.short()
-    ));
+    let until = code.expires_at.short();
+    context.tell(&if arguments.replace {
+        // What burned has no configuration that could accept anything.
+        let url = Code::decode(&code.code)?.url;
+        format!(
+            "on the new machine, until {until}: `larder recover --peer {url} --code CODE`; whoever has the code is let in"
+        )
+    } else {
+        format!(
+            "on the other side, until {until}: `larder peer accept CODE`; whoever has the code is let in"
+        )
+    });
     if arguments.no_wait {
         return Ok(0);
     }
@@ -192,6 +201,14 @@ async fn tell(
         context.tell(&format!(
             "it only reads its name space until you are sure who it is: `larder peer confirm {name}`"
         ));
+    } else {
+        let has = |is_it: fn(&str) -> bool| toml.lines().any(is_it);
+        super::accept::tell_places(
+            context,
+            name,
+            has(|line| line.ends_with(".accept]")),
+            has(|line| line.starts_with("token = ")),
+        );
     }
     client.delete(&format!("/invitations/{}", segment(name.as_str()))).await?;
     Ok(0)

@@ -3,22 +3,30 @@
 
 use std::collections::BTreeMap;
 
+use super::job::Claim;
 use super::{Book, Terms};
 use crate::config::context::{Context, Object};
 use crate::config::keys::Kind;
-use crate::config::tree::Span;
+use crate::config::tree::{Node, Span, Value};
 use crate::model::desired::Desired;
-use crate::model::job::{Job, JobSource};
+use crate::model::job::{Job, JobSource, Via};
 use crate::model::location::Codec;
-use crate::model::name::{ARCHIVE_NAME_MAX, ArchiveName, Label, PlaceName};
+use crate::model::name::{ARCHIVE_NAME_MAX, ArchiveName, InstanceName, Label, PlaceName};
+use crate::model::peer::PeerKind;
 use crate::model::token::TokenHash;
 use crate::yunohost;
 
 /// Checks objects against each other.
-pub(super) fn check(objects: &[Object], desired: &Desired, terms: Terms<'_>, book: &mut Book) {
+pub(super) fn check(
+    objects: &[Object],
+    desired: &Desired,
+    claims: &[Claim],
+    terms: Terms<'_>,
+    book: &mut Book,
+) {
     let mut desk = Desk { objects, terms, book };
     names(desired, &mut desk);
-    labels(desired, &mut desk);
+    labels(&desired.instance.name, claims, &mut desk);
     folders(desired, &mut desk);
     name_spaces(desired, &mut desk);
     former_names(desired, &mut desk);
@@ -26,6 +34,7 @@ pub(super) fn check(objects: &[Object], desired: &Desired, terms: Terms<'_>, boo
     for job in desired.jobs.values().filter(|job| job.ended.is_none()) {
         desk.about(Kind::Job, job.name.as_str(), |object, cx| {
             yunohost(job, desired, object, cx);
+            copies(job, desired, object, cx);
             goals(job, desired, object, cx);
             drills(job, desired, object, cx);
             own_archives(job, desired, object, cx);
@@ -88,11 +97,9 @@ fn names(desired: &Desired, desk: &mut Desk<'_>) {
 }
 
 /// Two jobs whose archives could not be told apart by name, and names that are too long.
-fn labels(desired: &Desired, desk: &mut Desk<'_>) {
-    let mut taken: BTreeMap<(&PlaceName, &Label), &Job> = BTreeMap::new();
-    let instance = &desired.instance.name;
-    // What a job with `*` stands for is named when it is known.
-    for job in desired.jobs.values().filter(|job| !job.is_template()) {
+fn labels(instance: &InstanceName, claims: &[Claim], desk: &mut Desk<'_>) {
+    let mut taken: BTreeMap<(&PlaceName, &Label), &Claim> = BTreeMap::new();
+    for job in claims {
         let longest = ArchiveName::longest(instance, &job.label);
         if longest > ARCHIVE_NAME_MAX {
             let room = job.label.as_str().len().saturating_sub(longest - ARCHIVE_NAME_MAX);
@@ -112,13 +119,11 @@ fn labels(desired: &Desired, desk: &mut Desk<'_>) {
                 );
             });
         }
-        if job.ended.is_some() {
+        if job.is_ended {
             continue;
         }
         // Copies keep their archive's name: what collides there collides as much as here.
-        let mut places =
-            std::iter::once(&job.location).chain(job.send_to.iter().map(|copy| &copy.to));
-        let other = places.find_map(|place| {
+        let other = job.places.iter().find_map(|place| {
             let other = *taken.entry((place, &job.label)).or_insert(job);
             (other.name != job.name).then_some((place, other))
         });
@@ -268,6 +273,46 @@ fn yunohost(job: &Job, desired: &Desired, object: &Object, cx: &mut Context<'_>)
             "use a location without `compress` and `encrypt_to`; copies sent elsewhere may be encrypted",
         );
     }
+}
+
+/// A copy that would never leave, or not the way that is written.
+fn copies(job: &Job, desired: &Desired, object: &Object, cx: &mut Context<'_>) {
+    for copy in &job.send_to {
+        let Some(peer) = desired.peers.get(&copy.to) else { continue };
+        let Some((why, hint)) = peer.refusal(copy.via) else { continue };
+        let (to, via) = copy_at(object, copy.to.as_str());
+        match (copy.via, peer.fetches(), &peer.kind) {
+            (Via::Auto, true, _) => {}
+            (Via::Auto, false, PeerKind::Instance { .. }) => cx.error_with(
+                to,
+                format!("{why}, and may not fetch here: this copy would never leave"),
+                "write its `url`, or an `accept` whose `scopes` have `fetch`",
+            ),
+            (_, true, _) => cx.error_with(via, why, "leave `via` out: it chooses the way itself"),
+            (_, _, PeerKind::BackupChannel { .. }) | (Via::Auto, ..) => {
+                cx.error_with(to, why, hint);
+            }
+            (Via::Http | Via::Rsync, ..) => cx.error_with(via, why, hint),
+        }
+    }
+}
+
+/// Where a copy of `send_to` names its place, and where its way.
+fn copy_at(object: &Object, to: &str) -> (Span, Span) {
+    let listed = at(object, "send_to");
+    let items = match object.node.get("send_to").map(|entry| &entry.node.value) {
+        Some(Value::Array(items)) => items.as_slice(),
+        _ => &[],
+    };
+    let is = |node: &Node| matches!(&node.value, Value::Text { text, .. } if text == to);
+    let found = items.iter().find_map(|item| match item.get("to") {
+        None => is(item).then_some((item.at, item.at)),
+        Some(named) => {
+            let via = item.get("via").map_or(named.node.at, |via| via.node.at);
+            is(&named.node).then_some((named.node.at, via))
+        }
+    });
+    found.unwrap_or((listed, listed))
 }
 
 fn goals(job: &Job, desired: &Desired, object: &Object, cx: &mut Context<'_>) {

@@ -258,7 +258,11 @@ pub(super) fn notify(object: &Object, cx: &mut Context<'_>) -> Option<Notify> {
             || address.starts_with('-')
             || address.contains(char::is_whitespace))
     {
-        cx.error(r.place("mail_to"), format!("`{address}` is not an address"));
+        cx.error_with(
+            r.place("mail_to"),
+            format!("`{address}` is not an address"),
+            "write it like `\"admin@example.org\"`",
+        );
     }
     if let Some(on) = &on {
         if r.entry("on").is_some() && ping_url.is_some() {

@@ -10,6 +10,7 @@ use crate::config::keys::{Form, Kind};
 use crate::config::table::Reader;
 use crate::config::tree::Value;
 use crate::config::value::{FromNode, wrong_type};
+use crate::model::desired::Place;
 use crate::model::job::{
     CONFIGURATION_JOB, CatchUp, Command, Database, Ended, Job, JobSource, RestoreSteps, SendTo, Via,
 };
@@ -24,7 +25,25 @@ mod source;
 use goals::{read_drill, read_protect, read_restore};
 use source::source;
 
-pub(super) fn job(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> Option<Job> {
+/// The names that a job would give to archives at its places: known as soon as that much of it can
+/// be read, whatever else is wrong with it.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) name: JobName,
+    pub(super) label: Label,
+    /// Where its archives are made, and where copies of them go.
+    pub(super) places: Vec<PlaceName>,
+    pub(super) is_ended: bool,
+    pub(super) place: Place,
+}
+
+/// Reads a job. What it claims is noted, unless it stands for others (`*`), whose names come later.
+pub(super) fn job(
+    object: &Object,
+    world: &World<'_>,
+    claims: &mut Vec<Claim>,
+    cx: &mut Context<'_>,
+) -> Option<Job> {
     let name: Option<JobName> = own_name(object, cx);
     if object.id.name == CONFIGURATION_JOB {
         cx.error_with(
@@ -74,6 +93,19 @@ pub(super) fn job(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> O
         Some(restore) => read_restore(restore, cx),
         None => Some(RestoreSteps::default()),
     };
+    if let (Some(name), Some(source), Some(label), Some(location)) =
+        (&name, &source, &label, &location)
+        && (ended.is_some() || source.wildcard().is_none())
+    {
+        let copies = send_to.iter().map(|copy| copy.to.clone());
+        claims.push(Claim {
+            name: name.clone(),
+            label: label.clone(),
+            places: std::iter::once(location.clone()).chain(copies).collect(),
+            is_ended: ended.is_some(),
+            place: object.place(),
+        });
+    }
     r.finish(cx)?;
     let catch_up = match catch_up {
         Some("next") => CatchUp::Next,
@@ -224,7 +256,11 @@ fn copies(
             );
         }
         if copies.iter().any(|other| other.to == copy.to) {
-            cx.error(at, format!("`{}` stands in `send_to` twice", copy.to));
+            cx.error_with(
+                at,
+                format!("`{}` stands in `send_to` twice", copy.to),
+                "remove one of them",
+            );
         }
         copies.push(copy);
     }

@@ -23,7 +23,7 @@ pub(super) fn peer(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> 
     if bandwidth == Some(Bytes(0)) {
         cx.error(r.place("bandwidth"), "with a bandwidth of 0 nothing is ever sent");
     }
-    let offsite = r.get("offsite", cx);
+    let offsite: Option<bool> = r.get("offsite", cx);
     let fetch_from = r.get("fetch_from", cx);
     let prune = r.get("prune", cx);
     if fetch_from.as_ref().is_some_and(|jobs: &Vec<ObjectName>| !jobs.is_empty()) {
@@ -48,13 +48,16 @@ pub(super) fn peer(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> 
         Some(accept) => Some(accept?),
         None => None,
     };
+    let kind = kind?;
+    // What only names a host holds nothing of ours, wherever that host is.
+    let offsite = offsite? && !matches!(kind, PeerKind::BackupChannel { .. });
     Some(Peer {
         name: name?,
-        kind: kind?,
+        kind,
         accept,
         rsync_above: rsync_above?,
         bandwidth,
-        offsite: offsite?,
+        offsite,
         fetch_from: fetch_from?,
         prune: prune?,
         place: object.place(),

@@ -109,6 +109,17 @@ fn is_needed(key: &Key, kind: &str) -> bool {
     (needed || (key.name == "ssh" && kind.starts_with("direct-ssh"))) && key.name != "kind"
 }
 
+/// Whether a peer of this kind is nothing without a key of one of its tables.
+fn is_needed_below(key: &Key, below: &Key, kind: &str) -> bool {
+    // What the host of a kind needs that is nothing but SSH: see `config::build`.
+    let of_kind = match below.name {
+        "path" => kind.starts_with("direct-ssh"),
+        "relay" => kind == "direct-ssh-via-relay",
+        _ => false,
+    };
+    matches!(below.need, Need::Required) || (key.name == "ssh" && of_kind)
+}
+
 /// Which keys a peer of this kind still needs, each by itself: `hostname`, `ssh.path`.
 #[must_use]
 pub fn missing(kind: &str, fields: &Fields) -> Vec<String> {
@@ -128,14 +139,8 @@ pub fn missing(kind: &str, fields: &Fields) -> Vec<String> {
             continue;
         }
         let below = inner.keys.iter().filter(|below| {
-            // What the host of a kind needs that is nothing but SSH: see `config::build`.
-            let of_kind = match below.name {
-                "path" => kind.starts_with("direct-ssh"),
-                "relay" => kind == "direct-ssh-via-relay",
-                _ => false,
-            };
-            let needed = matches!(below.need, Need::Required) || (key.name == "ssh" && of_kind);
-            needed && !is_there(given.and_then(|given| given.get(below.name)))
+            is_needed_below(key, below, kind)
+                && !is_there(given.and_then(|given| given.get(below.name)))
         });
         missing.extend(below.map(|below| format!("{}.{}", key.name, below.name)));
     }
@@ -201,26 +206,37 @@ fn known_key(
 /// What there is, with what must be there first.
 fn keys_of(table: &Table, kind: Option<&str>) -> String {
     let belongs = |key: &&Key| kind.is_none_or(|kind| key.belongs_to(kind)) && key.name != "kind";
-    let is_needed = |key: &Key| {
-        matches!(key.need, Need::Required)
-            || (key.name == "ssh" && kind.is_some_and(|kind| kind.starts_with("direct-ssh")))
-    };
-    let (needed, other): (Vec<&Key>, Vec<&Key>) =
-        table.keys.iter().filter(belongs).partition(|key| is_needed(key));
-    let names = |keys: Vec<&Key>| {
-        let names = keys.iter().flat_map(|key| match &key.form {
+    let of_kind = kind.unwrap_or_default();
+    let (mut needed, mut other) = (Vec::new(), Vec::new());
+    for key in table.keys.iter().filter(belongs) {
+        let is_key_needed = is_needed(key, of_kind);
+        match &key.form {
             Form::Table(inner) => {
-                inner.keys.iter().map(|below| format!("{}.{}", key.name, below.name)).collect()
+                for below in inner.keys {
+                    // Only where a relay is in between.
+                    if below.name == "relay" && of_kind != "direct-ssh-via-relay" {
+                        continue;
+                    }
+                    let is_needed = is_key_needed && is_needed_below(key, below, of_kind);
+                    let list = if is_needed { &mut needed } else { &mut other };
+                    list.push(format!("{}.{}", key.name, below.name));
+                }
             }
-            Form::Secret => vec![format!("{}.file", key.name)],
-            _ => vec![key.name.to_owned()],
-        });
-        names.collect::<Vec<_>>().join(", ")
-    };
+            Form::Secret => {
+                let list = if is_key_needed { &mut needed } else { &mut other };
+                list.push(format!("{}.file", key.name));
+            }
+            _ => {
+                let list = if is_key_needed { &mut needed } else { &mut other };
+                list.push(key.name.to_owned());
+            }
+        }
+    }
+    let (needs, may) = (needed.join(", "), other.join(", "));
     match (needed.is_empty(), other.is_empty()) {
-        (true, _) => format!("there are: {}", names(other)),
-        (false, true) => format!("it needs: {}", names(needed)),
-        (false, false) => format!("it needs: {}; it may have: {}", names(needed), names(other)),
+        (true, _) => format!("there are: {may}"),
+        (false, true) => format!("it needs: {needs}"),
+        (false, false) => format!("it needs: {needs}; it may have: {may}"),
     }
 }
 

@@ -90,7 +90,7 @@ to = "usb"
 retention = { mode = "count", value = 3 }
 [[job.copies.send_to]]
 to = "tom"
-via = "rsync"
+via = "http"
 encrypt_to = ["age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg"]
 
 [job.ended]

@@ -67,7 +67,7 @@ async fn tried(order: &Order) -> Result<Result<String, Tried>, Problem> {
     match ask.order(Method::POST, "/peers", Some(new)).await {
         Ok(_) => Ok(Ok(format!("{}#peer-{name}", with_query("peers", &[("added", name)])))),
         Err(problem) => {
-            let (message, hint) = (problem.detail, problem.hint);
+            let (message, hint) = (String::from(problem.detail), problem.hint);
             let mistakes = vec![PeerMistake { field: None, message, hint }];
             Ok(Err(Tried { mistakes, commit: None }))
         }

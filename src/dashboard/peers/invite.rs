@@ -14,6 +14,7 @@ use crate::dashboard::forms::{Order, TOKEN_FIELD};
 use crate::dashboard::frame::{self, Page, Tab};
 use crate::dashboard::parts::{time, told};
 use crate::dashboard::words::Words;
+use crate::model::pairing::Code;
 
 /// How long a code may be good, in seconds.
 const TIMES: [(&str, Word); 4] = [
@@ -45,21 +46,30 @@ pub(in crate::dashboard) async fn invite(order: Order) -> Response {
         serde_json::from_value(made).map_err(|error| Problem::bad_request(error.to_string()))
     });
     let page = match &made {
-        Ok(code) => Ok(shown(visitor.words, code)),
+        Ok(code) => Ok(shown(visitor.words, code, given("replace").is_some())),
         Err(problem) => form(visitor, Filled(Some(&order)), Some(problem)).await,
     };
     frame::answer(visitor, page)
 }
 
-fn shown(words: &Words, made: &InvitationCode) -> Page {
+fn shown(words: &Words, made: &InvitationCode, replaces: bool) -> Page {
+    // What was lost has no configuration that could accept anything.
+    let url = Code::decode(&made.code).ok().filter(|_| replaces).map(|code| code.url);
+    let (there, label, command) = if let Some(url) = url {
+        let command = format!("larder recover --peer {url} --code CODE");
+        (words.code_there_again, words.on_new_machine, command)
+    } else {
+        let command = "larder peer accept CODE --write".to_owned();
+        (words.code_there, words.on_other_side, command)
+    };
     let title = format!("{} – {}", words.invite_peer, made.name);
     let content = html! {
         div.box.good role="status" {
             p { strong { (words.code_once) } }
             pre.copy tabindex="0" aria-label=(words.one_time_code) { (made.code) }
             p { (words.good_until) " " (time(&made.expires_at)) }
-            p { (words.code_there) }
-            pre.copy tabindex="0" aria-label=(words.on_other_side) { "larder peer accept CODE --write" }
+            p { (there) }
+            pre.copy tabindex="0" aria-label=(label) { (command) }
         }
         p { a href="peers#invitations" { (words.to_peers) } }
     };

@@ -50,14 +50,14 @@ words! {
     token: "Token", "Jeton";
     token_hint: "A token with the scope admin. A new one is made by", "Un jeton ayant la portée admin. Pour en créer un :";
     unknown_token: "Nobody knows this token.", "Ce jeton est inconnu.";
-    not_admin: "This token has not the scope admin.", "Ce jeton n’a pas la portée admin.";
+    not_admin: "This token does not have the scope admin.", "Ce jeton n’a pas la portée admin.";
     too_many: "Too many tokens were wrong. Wait a little.", "Trop de jetons erronés. Patientez un peu.";
     logged_out: "You are not logged in any more.", "Vous n’êtes plus connecté.";
     not_from_here: "This form was not sent by this page, or is too old.",
         "Ce formulaire ne vient pas de cette page, ou il est trop ancien.";
     not_from_here_hint: "Open the page again, and repeat it.", "Rouvrez la page et recommencez.";
     not_found: "Not found", "Introuvable";
-    not_done: "Not done", "Refusé";
+    not_done: "Not done", "Non effectué";
     not_sure: "The box was not ticked, so nothing was done.", "La case n’était pas cochée : rien n’a été fait.";
     to_overview: "To the overview", "Vers la vue d’ensemble";
     to_plan: "To the plan", "Vers le plan";
@@ -168,7 +168,7 @@ words! {
     approve_sure: "Delete exactly these archives.", "Supprimer exactement ces archives.";
     end_recovery: "End the recovery", "Terminer la récupération";
     end_recovery_sure: "There is nothing left to take back: jobs run again from now on.",
-        "Il n’y a plus rien à reprendre : les tâches reprennent dès maintenant.";
+        "Il n’y a plus rien à récupérer : les tâches reprennent dès maintenant.";
     needs_frees: "Bytes", "Octets";
     forecast: "Forecast", "Prévision";
     show_forecast: "Show the coming 14 days", "Afficher les 14 prochains jours";
@@ -267,7 +267,7 @@ words! {
     last_checked: "Last checked", "Vérifié pour la dernière fois";
     next_look: "Next look", "Prochaine vérification";
     comes_to_us: "It comes to us, and is not asked.", "Il vient à nous et n’est pas interrogé.";
-    holds_of_ours: "Holds of ours", "Garde de nous";
+    holds_of_ours: "Holds of ours", "Conserve de nos archives";
     we_hold: "We hold of it", "Nous gardons de lui";
     archive_of: "archive", "archive";
     archives_of: "archives", "archives";
@@ -276,7 +276,7 @@ words! {
     not_known: "It has not said so yet.", "Il ne l’a pas encore dit.";
     holds_nothing: "Nothing: it is a name for a host.", "Rien : c’est un nom pour un hôte.";
     foreign_files: "Files of this host, which larder did not make", "Fichiers de cet hôte, que larder n’a pas faits";
-    offers: "Offers us archives of its own:", "Nous offre de ses archives :";
+    offers: "Offers us archives of its own:", "Nous propose de ses archives :";
     may_store: "May do here", "Peut faire ici";
     stores_nothing: "Nothing: it may not store archives here.", "Rien : il ne peut pas déposer d’archives ici.";
     at_location: "Store at", "Déposer dans";
@@ -403,6 +403,8 @@ words! {
     one_time_code: "Code", "Code";
     code_once: "The code is shown this once. Whoever has it is let in: send it over a way that nobody else reads.",
         "Le code n’est affiché que cette fois. Quiconque l’a peut entrer : envoyez-le par une voie que personne d’autre ne lit.";
+    code_there_again: "On the new machine it is given to:", "Sur la nouvelle machine, il est donné à :";
+    on_new_machine: "On the new machine", "Sur la nouvelle machine";
     code_there: "On the other side it is given to:", "De l’autre côté, il est donné à :";
     on_other_side: "On the other side", "De l’autre côté";
     accept_code: "You have a code of another instance?", "Vous avez un code d’une autre instance ?";
@@ -527,7 +529,7 @@ words! {
     own_policy: "Keeps there", "Y conserve";
     is_encrypted: "encrypted", "chiffré";
     policy_count: "the newest, by number", "les plus récentes, par nombre";
-    policy_daily: "one a day, for days", "une par jour, pendant des jours";
+    policy_daily: "one a day, for days", "une par jour, sur plusieurs jours";
     policy_gfs: "days, weeks, months and years", "jours, semaines, mois et années";
     would_keep: "With one archive a day, there would be so many after 120 days:",
         "Avec une archive par jour, il y en aurait après 120 jours :";
@@ -566,7 +568,7 @@ pub(super) const TERMS: &[(&str, &str, &str)] = &[
     ("error", "error", "erreur"),
     ("cancelled", "cancelled", "annulée"),
     ("interrupted", "interrupted", "interrompue"),
-    ("good", "good", "bon"),
+    ("good", "good", "bonne"),
     ("partial", "partial", "partielle"),
     ("suspect", "suspect", "suspecte"),
     ("present", "present", "présente"),

@@ -24,6 +24,9 @@ use crate::stop::Stop;
 pub(super) const CLIENT: [&str; 2] = ["mariadb", "mysql"];
 /// The dump program, by its two names.
 pub(super) const DUMP: [&str; 2] = ["mariadb-dump", "mysqldump"];
+/// The client reads statements and no commands of its own, some of which run programs of the
+/// shell: what an archive says goes to the server and nowhere else.
+pub(super) const NO_COMMANDS: &str = "--binary-mode";
 /// Debian's package of both.
 const PACKAGE: &str = "mariadb-client";
 /// The most that an answer may have.
@@ -117,7 +120,13 @@ impl Client {
         database: Option<&str>,
         statements: &str,
     ) -> Result<Vec<Vec<String>>, DatabaseError> {
-        let options = ["--batch", "--skip-column-names", "--default-character-set=utf8mb4", "--"];
+        let options = [
+            "--batch",
+            "--skip-column-names",
+            "--default-character-set=utf8mb4",
+            NO_COMMANDS,
+            "--",
+        ];
         let mut argv = self.argv(CLIENT, &options)?;
         argv.extend(database.map(str::to_owned));
         let input = memory_file(statements).map_err(|source| DatabaseError::Io {

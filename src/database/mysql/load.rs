@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::client::{CLIENT, Client, RunError, identifier};
+use super::client::{CLIENT, Client, NO_COMMANDS, RunError, identifier};
 use super::dump::{Dumper, Trouble, ends_whole, knows_sandbox};
 use super::{exists, schema};
 use crate::database::said::cut_short;
@@ -109,7 +109,8 @@ struct Failed {
 fn replace(client: &Client, name: &str, files: &Files) -> Result<(), Failed> {
     let before = |error| Failed { error, dropped: false };
     let after = |error| Failed { error, dropped: true };
-    let mut options = vec!["--batch", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"];
+    let mut options =
+        vec!["--batch", "--default-character-set=utf8mb4", "--max-allowed-packet=1G", NO_COMMANDS];
     if knows_sandbox(client) {
         // A dump is data: it does not run programs here.
         options.push("--sandbox");

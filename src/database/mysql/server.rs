@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Client, PATIENCE, find};
 use crate::database::said::{Said, cut_short};
-use crate::database::{DatabaseError, Throwaway};
+use crate::database::{DatabaseError, Throwaway, place_for_servers};
 use crate::model::job::Database;
 use crate::process::{Pipe, PipeError};
 use crate::stop::{Stop, Stopped};
@@ -172,8 +172,9 @@ fn socket_for(
     if socket.as_os_str().len() <= LONGEST_SOCKET {
         return Ok((socket, None));
     }
+    let place = place_for_servers(Path::new("/tmp"));
     let short =
-        tempfile::Builder::new().prefix("larder-").tempdir_in("/tmp").map_err(|source| {
+        tempfile::Builder::new().prefix("larder-").tempdir_in(&place).map_err(|source| {
             DatabaseError::Io { what: "make a directory for a socket".to_owned(), source }
         })?;
     if let Owner::Mysql = owner

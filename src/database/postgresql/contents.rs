@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{CLIENT_PACKAGE, find, listen, reopen, unwrapped};
 use super::said::Said;
-use super::statements::{after, name, statements};
+use super::statements::{ENCODING, after, encoding_of, name, put_foreign, statements};
 use crate::database::DatabaseError;
 use crate::process::Pipe;
 use crate::stop::Stop;
@@ -28,8 +28,8 @@ pub(super) struct Contents {
     pub(super) create: Vec<u8>,
     /// Its owner, as SQL writes the name.
     pub(super) owner: Option<Vec<u8>>,
-    /// `SET client_encoding …`: the encoding of all this.
-    pub(super) encoding: Option<Vec<u8>>,
+    /// The encoding of all this, when it is told.
+    encoding: Option<String>,
     /// Its settings, rights and comment, which name it.
     pub(super) settings: Vec<Vec<u8>>,
     /// Whether it holds anything that somebody made.
@@ -90,7 +90,7 @@ impl Contents {
             if let Some(rest) = after(&statement, "CREATE DATABASE ") {
                 contents.create = name(rest).map_or_else(Vec::new, |(_, _, rest)| rest.to_vec());
             } else if statement.starts_with(b"SET client_encoding") {
-                contents.encoding = Some(statement);
+                contents.encoding = encoding_of(&statement);
             } else if statement.starts_with(b"SET ") || statement.starts_with(b"SELECT ") {
             } else if let Some(owner) = owner_of(&statement) {
                 contents.owner = Some(owner);
@@ -136,9 +136,14 @@ impl Contents {
 
     pub(super) fn put_encoding(&self, text: &mut Vec<u8>) {
         if let Some(encoding) = &self.encoding {
-            put(text, &[encoding]);
+            put(text, &[b"SET client_encoding = '", encoding.as_bytes(), b"'"]);
         }
         put(text, &[b"SET standard_conforming_strings = on"]);
+    }
+
+    /// Adds a statement with parts out of the dump to a script that psql reads here.
+    pub(super) fn put(&self, script: &mut Vec<u8>, parts: &[&[u8]]) {
+        put_foreign(script, self.encoding.as_deref().unwrap_or(ENCODING), parts);
     }
 }
 

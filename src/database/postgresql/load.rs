@@ -127,9 +127,9 @@ impl Loading<'_> {
         }
         let mut script = Vec::new();
         contents.put_encoding(&mut script);
-        put(&mut script, &[b"CREATE DATABASE ", name.as_bytes(), b" ", create]);
+        contents.put(&mut script, &[b"CREATE DATABASE ", name.as_bytes(), b" ", create]);
         if let Some(owner) = &contents.owner {
-            put(&mut script, &[b"ALTER DATABASE ", name.as_bytes(), b" OWNER TO ", owner]);
+            contents.put(&mut script, &[b"ALTER DATABASE ", name.as_bytes(), b" OWNER TO ", owner]);
         }
         self.client.script(self.beside, &script, self.stop)?;
         log(&format!("loading into `{}`, until it is complete", self.unfinished));
@@ -157,7 +157,7 @@ impl Loading<'_> {
         let mut script = Vec::new();
         contents.put_encoding(&mut script);
         let name = identifier(&self.unfinished);
-        put(&mut script, &[b"COMMENT ON DATABASE ", name.as_bytes(), b" ", comment]);
+        contents.put(&mut script, &[b"COMMENT ON DATABASE ", name.as_bytes(), b" ", comment]);
         match self.client.script(&self.unfinished, &script, self.stop) {
             Err(DatabaseError::Failed { said, .. }) => {
                 remarks.push(format!("the comment of the database: {said}"));
@@ -250,7 +250,7 @@ impl Loading<'_> {
         script.extend_from_slice(b"\\set ON_ERROR_STOP off\n\\set ON_ERROR_ROLLBACK on\n");
         contents.put_encoding(&mut script);
         for statement in contents.settings.iter().filter(|one| !one.starts_with(COMMENT)) {
-            put(&mut script, &[statement]);
+            contents.put(&mut script, &[statement]);
         }
         script.extend_from_slice(b"\\set ON_ERROR_STOP on\n");
         put(&mut script, &[b"COMMIT"]);

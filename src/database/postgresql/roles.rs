@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::client::Client;
-use super::contents::{Note, put};
+use super::contents::Note;
 use super::said::cut;
-use super::statements::{after, name, statements};
+use super::statements::{ENCODING, after, encoding_of, name, put_foreign, statements};
 use crate::database::DatabaseError;
 use crate::stop::Stop;
 
@@ -55,13 +55,13 @@ pub(super) fn make_missing(
     let is_there = |role: &str| there.contains(role) || new.contains(role);
     let chosen = all.iter().filter_map(|statement| choose(statement, &new, &is_there));
     let mut script = b"\\set ON_ERROR_STOP off\n".to_vec();
-    // The lines on which statements end, by which psql names them.
-    let mut about: Vec<(usize, String)> = Vec::new();
-    let mut lines = 1;
+    let encoding = all.iter().find_map(|statement| encoding_of(statement));
+    let encoding = encoding.as_deref().unwrap_or(ENCODING);
+    // Each is one line, by whose number psql names it; the first line is ours.
+    let mut about: Vec<String> = Vec::new();
     for (statement, role) in chosen {
-        put(&mut script, &[&statement]);
-        lines += statement.split(|byte| *byte == b'\n').count();
-        about.push((lines, role));
+        put_foreign(&mut script, encoding, &[&statement]);
+        about.push(role);
     }
     let said = client.script(maintenance, &script, stop)?;
     for line in said.lines() {
@@ -69,7 +69,7 @@ pub(super) fn make_missing(
         // `psql:<stdin>:12: ERROR:  …`
         let number = place.trim_end_matches([':', ' ']).rsplit(':').next();
         let number = number.and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);
-        let role = about.iter().find(|(end, _)| *end >= number).map_or("", |(_, role)| role);
+        let role = number.checked_sub(2).and_then(|at| about.get(at)).map_or("", String::as_str);
         made.remarks.push(cut(&format!("role `{role}`: {}", message.trim())));
     }
     Ok(made)

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::client::{Client, OWNER, PATIENCE, become_user, find, listen};
-use crate::database::{DatabaseError, Throwaway};
+use crate::database::{DatabaseError, Throwaway, place_for_servers};
 use crate::model::job::Database;
 use crate::process::Pipe;
 use crate::stop::{Stop, Stopped};
@@ -208,7 +208,8 @@ fn socket_directory(dir: &Path) -> Result<Option<TempDir>, DatabaseError> {
         what: "make a directory for a server's socket".to_owned(),
         source,
     };
-    let made = tempfile::Builder::new().prefix("larder-").tempdir_in("/tmp").map_err(failed)?;
+    let place = place_for_servers(Path::new("/tmp"));
+    let made = tempfile::Builder::new().prefix("larder-").tempdir_in(place).map_err(failed)?;
     fs::set_permissions(made.path(), fs::Permissions::from_mode(0o700)).map_err(failed)?;
     Ok(Some(made))
 }

@@ -12,6 +12,32 @@ pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Adds a statement that an archive brought. **Invariant:** psql, which runs programs of the shell
+/// when it reads `\!`, reads nothing of it but digits: it hands what they mean to the server.
+pub(super) fn put_foreign(script: &mut Vec<u8>, encoding: &str, parts: &[&[u8]]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    script.extend_from_slice(b"select pg_catalog.convert_from(pg_catalog.decode('");
+    for byte in parts.iter().copied().flatten() {
+        script.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    script.extend_from_slice(b"', 'hex'), '");
+    script.extend_from_slice(encoding.as_bytes());
+    script.extend_from_slice(b"') \\gexec\n");
+}
+
+/// The encoding of a script until it says another.
+pub(super) const ENCODING: &str = "UTF8";
+
+/// The encoding that `SET client_encoding = 'NAME'` names.
+pub(super) fn encoding_of(statement: &[u8]) -> Option<String> {
+    let rest = after(statement, "SET client_encoding")?;
+    let mut parts = rest.split(|byte| *byte == b'\'');
+    let name = parts.nth(1)?;
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let is_name = !name.is_empty() && name.iter().all(is_plain) && parts.next() == Some(b"");
+    is_name.then(|| String::from_utf8_lossy(name).into_owned())
+}
+
 /// The statements of a script without their semicolons; comments and psql's own commands are left
 /// out.
 pub(super) fn statements(script: &[u8]) -> Vec<Vec<u8>> {
@@ -120,6 +146,26 @@ mod tests {
                 "last",
             ]
         );
+    }
+
+    #[test]
+    fn psql_reads_nothing_of_what_an_archive_says() {
+        let mut script = Vec::new();
+        put_foreign(&mut script, "UTF8", &[b"A\\! x\n", b"\xff'"]);
+        assert_eq!(
+            String::from_utf8(script).unwrap(),
+            "select pg_catalog.convert_from(pg_catalog.decode('415c2120780aff27', 'hex'), 'UTF8') \\gexec\n"
+        );
+    }
+
+    #[test]
+    fn an_encoding_is_a_plain_name() {
+        let check = |statement: &str| encoding_of(statement.as_bytes());
+        assert_eq!(check("SET client_encoding = 'LATIN1'").as_deref(), Some("LATIN1"));
+        for bad in ["SET client_encoding = ''", "SET client_encoding = 'a b'", "SET x = 'UTF8'"] {
+            assert_eq!(check(bad), None, "{bad}");
+        }
+        assert_eq!(check("SET client_encoding = 'UTF8' \\! x"), None);
     }
 
     #[test]

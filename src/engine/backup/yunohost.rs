@@ -22,7 +22,7 @@ use crate::yunohost::{self, Made, Target, YunohostError};
 use super::super::adopt::surveyed;
 use super::super::around::between_commands;
 use super::super::context::{Context, Done, Failure, with_causes};
-use super::super::suspicion;
+use super::super::{stock, suspicion};
 
 mod info;
 pub(crate) mod owed;
@@ -54,13 +54,14 @@ pub(super) fn backup(
     target: &Target,
 ) -> Result<Done, Failure> {
     let ((owed, made), after) = between_commands(cx, job, || create(cx, job, store, target))?;
-    let mut done = match finish(cx, job, store, &owed, Some(&made)) {
-        Ok(done) => done,
+    let described = match describe(cx, job, store, &owed, Some(&made)) {
+        Ok(described) => described,
         Err(failure) => {
             clear_after(cx, &owed, failure.stopped);
             return Err(failure);
         }
     };
+    let mut done = described.enter(cx, &owed)?;
     if let Err(failure) = after {
         done.warned = true;
         done.summary.push_str("; ");
@@ -141,15 +142,42 @@ pub(crate) fn failure(error: &YunohostError) -> Failure {
     }
 }
 
-/// Reads what YunoHost made whole, and takes it into the catalogue. `made` is what YunoHost said
-/// of it; `None` when nobody was there to hear it.
-fn finish(
+/// An archive with its description beside it. It is ours from then on, whatever happens to its
+/// record: whoever looks at the location next finds it.
+struct Described {
+    archive: Archive,
+    file_name: String,
+    done: Done,
+}
+
+impl Described {
+    /// Enters it into the catalogue.
+    fn enter(self, cx: &Context, owed: &Owed) -> Result<Done, Failure> {
+        let Self { archive, file_name, done } = self;
+        let name = archive.name.clone();
+        cx.core.catalogue.put(&cx.core.state, archive).map_err(|error| {
+            stock::look_again(&cx.core, &owed.location);
+            Failure::new(format!(
+                "`{name}` is whole and its record could not be written: {}",
+                with_causes(&error)
+            ))
+            .hint("the archive stays, and is listed once the state can be written again")
+        })?;
+        cx.core.catalogue.forget_foreign(&owed.location, &file_name);
+        owed::forget(&cx.core, owed);
+        Ok(done)
+    }
+}
+
+/// Reads what YunoHost made whole, and describes it beside it. `made` is what YunoHost said of it;
+/// `None` when nobody was there to hear it.
+fn describe(
     cx: &Context,
     job: &Job,
     store: &dyn ArchiveStore,
     owed: &Owed,
     made: Option<&Made>,
-) -> Result<Done, Failure> {
+) -> Result<Described, Failure> {
     let folder = cx.core.folder(&owed.location).ok_or_else(|| {
         Failure::new(format!("location `{}` is not in the configuration", owed.location))
     })?;
@@ -182,23 +210,18 @@ fn finish(
         Failure::new(format!("`{file_name}` does not hold what was wanted: {why}"))
             .hint("`yunohost log list` tells what happened")
     })?;
-    let series = cx.core.series_archives(&cx.desired, job);
     let unheard = made.is_none() && matches!(&target, Target::System { parts } if parts.is_empty());
     archive.outcome = if unheard {
         Outcome::Suspect(
             "its run was interrupted: nobody heard whether YunoHost saved every part".to_owned(),
         )
     } else {
-        suspicion::outcome(job, &written(&survey, info), archive.created_at, &series)
+        suspicion::of(cx, job, &written(&survey, info), archive.created_at)
     };
     let warnings = made.map(|made| made.warnings.as_slice()).unwrap_or_default();
     let done = done(&archive, survey.files, warnings);
     store.adopt(&archive)?;
-    // From here on it is ours, whatever happens to its record: the next start finds it.
-    cx.core.catalogue.put(&cx.core.state, archive)?;
-    cx.core.catalogue.forget_foreign(&owed.location, &file_name);
-    owed::forget(&cx.core, owed);
-    Ok(done)
+    Ok(Described { archive, file_name, done })
 }
 
 fn record(cx: &Context, job: &Job, owed: &Owed, codec: Codec, survey: &Survey) -> Archive {

@@ -4,6 +4,7 @@
 //! take as long as it likes; whoever began it drops it, and asks its stop, when its time is over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::contact::{RemoteCopy, Told};
 use crate::model::name::PlaceName;
@@ -14,6 +15,11 @@ use crate::stop::Stop;
 use super::channel::visible;
 use super::{host, instance};
 use crate::engine::core::Core;
+use crate::engine::requests::Request;
+
+/// How long a look at the locations is waited for: one that hangs must not keep a peer from an
+/// answer.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// What a look at a peer showed. What is `None` was not looked at: what was known of it stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +51,7 @@ pub(crate) async fn probe(core: &Arc<Core>, peer: &Peer, stop: &Stop) -> Result<
         PeerKind::Instance { .. } => instance::look(core, peer).await,
         PeerKind::BackupChannel { hostname, location } => {
             let (hostname, location) = (hostname.clone(), location.clone());
+            looked(core).await;
             blocking(core, peer, stop, move |core, peer, _| {
                 channel(core, peer, &hostname, location.as_ref())
             })
@@ -53,6 +60,15 @@ pub(crate) async fn probe(core: &Arc<Core>, peer: &Peer, stop: &Stop) -> Result<
         PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_) => {
             blocking(core, peer, stop, host::look).await
         }
+    }
+}
+
+/// Waits for a look at the locations: whoever has just started knows what the state remembers, and
+/// not what else lies there.
+async fn looked(core: &Core) {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    if core.requests.send(Request::Look(reply)).is_ok() {
+        let _ = tokio::time::timeout(LOOK, answer).await;
     }
 }
 

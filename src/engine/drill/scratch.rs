@@ -7,13 +7,14 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest as _, Sha256 as Hasher};
 
+use crate::database::place_for_servers;
 use crate::durable;
 use crate::model::archive::{Archive, Sha256};
 use crate::model::desired::Desired;
@@ -25,8 +26,8 @@ use crate::engine::context::{Context, with_causes};
 const HERE: &str = "drill";
 /// The same at a location, which other instances may share.
 const AT_LOCATION: &str = ".larder-drill";
-/// Where a throw-away server has its files when we are root: on a disk, and open to the user that
-/// it runs as, who cannot enter the state's directory.
+/// Where a throw-away server has its files when we are root and nobody says another place: on a
+/// disk, and open to the user that it runs as, who cannot enter the state's directory.
 const FOR_SERVERS: &str = "/var/tmp";
 /// What must stay free beside what is restored.
 const SPARE: u64 = 64 << 20;
@@ -77,15 +78,19 @@ impl Scratch {
     /// An empty directory for a server that takes so many bytes.
     pub(super) fn for_server(&mut self, cx: &Context, needed: u64) -> io::Result<PathBuf> {
         let is_root = rustix::process::geteuid().is_root();
-        let path = if is_root && free(Path::new(FOR_SERVERS)) > needed.saturating_add(SPARE) {
+        let above = place_for_servers(Path::new(FOR_SERVERS));
+        let above = if is_root && free(&above) > needed.saturating_add(SPARE) {
             let prefix = format!("{}{}-", prefix_for_servers(cx.core.state.dir()), cx.run.id);
-            tempfile::Builder::new().prefix(&prefix).tempdir_in(FOR_SERVERS)?.keep()
+            let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(above)?.keep();
+            self.server = Some(made.clone());
+            // It stays ours, and lets the server's user through to what that is given.
+            fs::set_permissions(&made, Permissions::from_mode(0o711))?;
+            made
         } else {
-            let path = self.path.join("server");
-            durable::make_dir(&path, 0o700)?;
-            path
+            self.path.clone()
         };
-        self.server = Some(path.clone());
+        let path = above.join("server");
+        durable::make_dir(&path, 0o700)?;
         Ok(path)
     }
 
@@ -138,19 +143,31 @@ fn make(parent: &Path, name: &str) -> io::Result<PathBuf> {
 /// Removes what drills left that a crash ended. To be called while no drill can be under way.
 pub(crate) fn sweep(state_dir: &Path, desired: &Desired) {
     remove_all(&state_dir.join(HERE), "");
-    let prefix = prefix_for_servers(state_dir);
-    for entry in fs::read_dir(FOR_SERVERS).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
-            clear(&entry.path());
-        }
-    }
+    let servers = place_for_servers(Path::new(FOR_SERVERS));
+    sweep_servers(&servers, &prefix_for_servers(state_dir));
     let own = format!("{}-", desired.instance.name);
     for location in desired.locations.values() {
         remove_all(&location.path.join(AT_LOCATION), &own);
     }
 }
 
+/// Everybody may write where the servers were, and give what they make any name.
+fn sweep_servers(parent: &Path, prefix: &str) {
+    let us = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_called_so = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
+        // Of the entry itself, never of what a link leads to.
+        if is_called_so && entry.metadata().is_ok_and(|metadata| metadata.uid() == us) {
+            clear(&entry.path());
+        }
+    }
+}
+
 fn remove_all(parent: &Path, prefix: &str) {
+    // Whoever may write above may have put a link there.
+    if !is_directory(parent) {
+        return;
+    }
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -163,10 +180,24 @@ fn remove_all(parent: &Path, prefix: &str) {
     let _ = fs::remove_dir(parent);
 }
 
-/// Ends what still works in a directory, and removes it.
+/// Whether it is a directory itself, rather than a way to one.
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// Ends what still works in a directory, and removes it. What is no directory has nobody in it: a
+/// link is removed, and what it leads to is left alone.
 fn clear(dir: &Path) {
-    end_processes(dir);
-    if let Err(error) = remove(dir) {
+    let removed = if is_directory(dir) {
+        end_processes(dir);
+        remove(dir)
+    } else {
+        match fs::remove_file(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    };
+    if let Err(error) = removed {
         tracing::warn!(dir = %dir.display(), error = %with_causes(&error), "a scratch place cannot be removed; it is tried again at the next start");
     }
 }
@@ -196,8 +227,11 @@ fn open_up(dir: &Path) -> io::Result<()> {
 
 /// Kills processes that have their working directory here: a throw-away server whose daemon was
 /// killed goes on. Both kinds of server work in the directory of their data.
+///
+/// Its own name is never followed: were it exchanged for a link meanwhile, nobody would be there.
 fn end_processes(dir: &Path) {
-    let Ok(dir) = dir.canonicalize() else { return };
+    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return };
+    let Ok(dir) = parent.canonicalize().map(|parent| parent.join(name)) else { return };
     let deadline = Instant::now() + DYING;
     loop {
         let alive = processes_in(&dir);
@@ -243,6 +277,51 @@ mod tests {
         clear(&scratch);
         assert!(!server.wait().unwrap().success());
         assert!(!scratch.exists());
+    }
+
+    #[test]
+    fn a_link_is_removed_and_nobody_dies_where_it_leads() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("target");
+        fs::create_dir_all(target.join("jerry-8/data")).unwrap();
+        let mut bystander = std::process::Command::new("sleep")
+            .arg("600")
+            .current_dir(target.join("jerry-8/data"))
+            .spawn()
+            .unwrap();
+        let places = dir.path().join("places");
+        fs::create_dir(&places).unwrap();
+        // At a location: the place itself, and the directory that all places are in.
+        std::os::unix::fs::symlink(&target, places.join("jerry-7")).unwrap();
+        remove_all(&places, "jerry-");
+        std::os::unix::fs::symlink(&target, &places).unwrap();
+        remove_all(&places, "jerry-");
+        // Among the servers.
+        let link = dir.path().join("larder-drill-0-1-x");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        sweep_servers(dir.path(), "larder-drill-0-");
+        assert!(fs::symlink_metadata(&link).is_err());
+        assert!(target.join("jerry-8/data").is_dir());
+        assert!(bystander.try_wait().unwrap().is_none(), "it was killed");
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
+    }
+
+    #[test]
+    fn what_somebody_else_made_among_the_servers_is_left_alone() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| dir.path().join(format!("larder-drill-0-{name}"));
+        for name in ["1-ours", "2-theirs"] {
+            fs::create_dir_all(place(name).join("server")).unwrap();
+        }
+        // As a server's directory is: its user's, inside of ours.
+        std::os::unix::fs::chown(place("1-ours").join("server"), Some(12345), None).unwrap();
+        std::os::unix::fs::chown(place("2-theirs"), Some(12345), None).unwrap();
+        sweep_servers(dir.path(), "larder-drill-0-");
+        assert!(!place("1-ours").exists() && place("2-theirs").exists());
     }
 
     #[test]

@@ -7,6 +7,8 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{described, failed, pace_of, stop_of};
 use crate::archive::{self, Recode};
 use crate::engine::ArchiveKey;
@@ -132,13 +134,8 @@ async fn replace(
     download(cx, https, peer, (theirs, theirs_hash), &fetched, folder, incoming).await?;
     cx.progress.enter("proving");
     prove(cx, &fetched, theirs_hash, broken)?;
-    let mut whole = Archive {
-        condition: Condition::Present,
-        verified_at: Some(cx.now()),
-        file_size: theirs.file_size,
-        file_sha256: Some(theirs_hash),
-        ..broken.clone()
-    };
+    let mut came =
+        Came { file_size: theirs.file_size, file_sha256: theirs_hash, verified_at: Some(cx.now()) };
     if way == Way::ByItsStream {
         let recode = Recode { codec: broken.codec, recipients: broken.recipients.clone() };
         let file = incoming.file.try_clone().map_err(unusable)?;
@@ -158,16 +155,60 @@ async fn replace(
             ))
             .hint("the copy there is damaged as well, whatever its hash says"));
         }
-        (whole.file_size, whole.file_sha256) = (copied.file_size, Some(copied.file_sha256));
+        (came.file_size, came.file_sha256) = (copied.file_size, copied.file_sha256);
     }
+    let info_json = said.get("info_json").and_then(serde_json::Value::as_str).unwrap_or("{}");
+    put_in_place(cx, folder, incoming, broken, &came, info_json.as_bytes())
+}
+
+/// What is known of a whole file in the hidden directory.
+pub(crate) struct Came {
+    pub(crate) file_size: u64,
+    pub(crate) file_sha256: Sha256,
+    /// When it was read back, if it was.
+    pub(crate) verified_at: Option<Timestamp>,
+}
+
+/// Whether an archive waits for a whole copy in its place.
+pub(crate) fn is_broken(archive: &Archive) -> bool {
+    matches!(archive.condition, Condition::Corrupt | Condition::Lost)
+}
+
+/// Puts a whole file in the place of an archive that is damaged or lost. Its record is what it is by
+/// now, and not what it was when the file began to come: somebody may have pinned it meanwhile.
+pub(crate) fn put_in_place(
+    cx: &Context,
+    folder: &Folder,
+    incoming: &Incoming,
+    broken: &Archive,
+    came: &Came,
+    info_json: &[u8],
+) -> Result<Archive, Failure> {
     let _moving = cx.core.moving();
-    if broken.condition == Condition::Lost {
-        let info_json = said.get("info_json").and_then(serde_json::Value::as_str);
-        let info_json = match folder.info_json(broken) {
-            Ok(own) => own,
-            Err(_) => info_json.unwrap_or("{}").as_bytes().to_vec(),
-        };
-        let file = incoming.file.try_clone().map_err(unusable)?;
+    let key = ArchiveKey { id: broken.id, location: broken.location.clone() };
+    let now = cx.archive(&key)?;
+    let is_same = now.name == broken.name
+        && now.codec == broken.codec
+        && now.recipients.is_empty() == broken.recipients.is_empty();
+    if !is_broken(&now) || !is_same {
+        return Err(Failure::new(format!(
+            "`{}` at `{}` is neither damaged nor lost any more",
+            now.name, now.location
+        ))
+        .hint("what came was thrown away; nothing was changed"));
+    }
+    let was_lost = now.condition == Condition::Lost;
+    let whole = Archive {
+        condition: Condition::Present,
+        verified_at: came.verified_at,
+        file_size: came.file_size,
+        file_sha256: Some(came.file_sha256),
+        ..now
+    };
+    if was_lost {
+        let info_json = folder.info_json(&whole).unwrap_or_else(|_| info_json.to_vec());
+        let file = incoming.file.try_clone();
+        let file = file.map_err(|error| folder.failed("use", &incoming.path, error))?;
         let incoming = Incoming { writer: incoming.writer, file, path: incoming.path.clone() };
         folder.publish(incoming, &whole, &info_json)?;
     } else {

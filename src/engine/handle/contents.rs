@@ -17,8 +17,29 @@ use crate::secret;
 use super::Handle;
 use super::orders::Ends;
 
-/// How many archives are read at a time, whoever asks: each keeps a thread and a disk busy.
-static TURNS: Semaphore = Semaphore::const_new(2);
+/// How many archives are read at a time: each keeps a thread and a disk busy. One for all peers
+/// together, and one for everybody else, whom peers cannot keep waiting.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    of_peers: Arc<Semaphore>,
+    of_others: Arc<Semaphore>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        let one = || Arc::new(Semaphore::new(1));
+        Self { of_peers: one(), of_others: one() }
+    }
+}
+
+/// Who waits for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// A peer, which is told to come again where another one is being answered.
+    Peer,
+    /// Anybody else, in turn.
+    Others,
+}
 
 /// What an encrypted archive is opened with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,15 +56,23 @@ impl Handle {
     /// Lists what is in a copy: a page of it. All members are gone through once.
     ///
     /// # Errors
-    /// No such archive, its file is not there or cannot be read, or nothing opens it.
+    /// No such archive, its file is not there or cannot be read, or nothing opens it; `Occupied`.
     pub async fn contents(
         &self,
         key: &ArchiveKey,
         question: Question,
         with: OpenWith,
+        reading: Reading,
     ) -> Result<Listing, RequestError> {
-        // A closed semaphore would be a mistake here; nobody closes it.
-        let _turn = TURNS.acquire().await;
+        let Turns { of_peers, of_others } = &self.core.turns;
+        let turn = match reading {
+            // A closed semaphore would be a mistake here; nobody closes it.
+            Reading::Others => Arc::clone(of_others).acquire_owned().await.ok(),
+            Reading::Peer => {
+                let turn = Arc::clone(of_peers).try_acquire_owned();
+                Some(turn.map_err(|_| RequestError::Occupied)?)
+            }
+        };
         let file = self.open_archive(key).await?;
         let archive = self.core.catalogue.get(key).ok_or_else(|| {
             RequestError::NotFound(format!("there is no archive {} at `{}`", key.id, key.location))
@@ -53,6 +82,8 @@ impl Handle {
         // Whoever asked may be gone before a large archive is read.
         let _ends = Ends(stop.clone());
         tokio::task::spawn_blocking(move || {
+            // Whoever is gone keeps the turn until the thread is done.
+            let _turn = turn;
             let identity = identity(&core, &archive, &with)?;
             let text = identity.as_ref().map(SecretString::expose_secret);
             let mut reader = Reader::open_to_list(file, archive.codec, text, &stop)

@@ -11,7 +11,6 @@ use super::{Denied, Invitation, Offer, Outcome, Welcome, keep, may_carry_tokens,
 use crate::config::edit::{self, EditError, Other};
 use crate::engine::context;
 use crate::engine::core::Core;
-use crate::engine::requests::Request;
 use crate::model::desired::Desired;
 use crate::model::pairing::OneTime;
 use crate::model::token::TokenHash;
@@ -31,8 +30,8 @@ fn opened_by(all: &[Invitation], secret: &OneTime) -> Option<usize> {
     found
 }
 
-/// Takes an offer; see [`Denied`].
-pub(super) fn welcome(core: &Core, offer: &Offer) -> Result<Welcome, Denied> {
+/// Takes an offer; see [`Denied`]. Tells also whether something was written, which is yet to be read.
+pub(super) fn welcome(core: &Core, offer: &Offer) -> Result<(Welcome, bool), Denied> {
     let broken = |error: crate::state::StateError| Denied::Failed(context::with_causes(&error));
     let mut all = open(core).map_err(broken)?;
     let secret = offer.secret.as_ref().ok_or(Denied::Unknown)?;
@@ -73,8 +72,6 @@ pub(super) fn welcome(core: &Core, offer: &Offer) -> Result<Welcome, Denied> {
             Ok(_) => {
                 outcome.written = true;
                 outcome.token = None;
-                // A closed channel means that the engine is stopping: the next start reads it.
-                let _ = core.requests.send(Request::Reload(None));
             }
             Err(error) => {
                 tracing::warn!(peer = %invitation.peer, error = %context::with_causes(&error), "a peer that was paired with is not written: `larder peer invite --show` has it");
@@ -85,12 +82,14 @@ pub(super) fn welcome(core: &Core, offer: &Offer) -> Result<Welcome, Denied> {
         keep(core, &all).map_err(broken)?;
     }
     tracing::info!(peer = %invitation.peer, instance = %offer.instance, "paired");
-    Ok(Welcome {
+    let is_written = all[place].outcome.as_ref().is_some_and(|outcome| outcome.written);
+    let welcome = Welcome {
         instance: desired.instance.name.clone(),
         peer: invitation.peer,
         token: (!gives_nothing).then(|| ours.to_string()),
         ssh_keys: keys::public_keys(&desired.instance.state_dir),
-    })
+    };
+    Ok((welcome, is_written))
 }
 
 /// The table of the peer with its new holder, and whether it can take the place of an old one.

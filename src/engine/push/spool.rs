@@ -4,7 +4,8 @@
 //! only: so what is encrypted for one destination is written down once, and stays until the peer
 //! has it. It rests in a hidden folder of the archive's own location where there is room, else
 //! beside the state. **Invariant:** a ciphertext counts once the description beside it has its name;
-//! what no archive and no peer waits for any more is removed, never anything else.
+//! what no archive and no peer waits for any more is removed, never anything else, and nothing of
+//! another instance that shares the location.
 
 use std::fs::{self, File};
 use std::io;
@@ -18,6 +19,7 @@ use crate::engine::context::{Context, Failure, with_causes};
 use crate::engine::core::Core;
 use crate::engine::{ArchiveKey, contacts};
 use crate::location::ArchiveStore;
+use crate::location::signer::{Signed, Signer, is_forgotten};
 use crate::model::archive::{Archive, ArchiveId, Condition, Sha256};
 use crate::model::location::Location;
 use crate::model::name::PlaceName;
@@ -78,7 +80,8 @@ pub(super) fn ciphertext(
     recipients: &[String],
 ) -> Result<Spooled, Failure> {
     let of = archive.file_sha256.map(|hash| hash.to_string()).unwrap_or_default();
-    let name = format!("{}.{peer}", archive.id);
+    let signer = Signer::of(&cx.desired.instance);
+    let name = signer.sign(&format!("{}.{peer}", archive.id));
     let dirs = dirs_of(cx, archive);
     for dir in &dirs {
         let found = find(&dir.path, &name);
@@ -237,7 +240,14 @@ pub(crate) fn sweep(core: &Core) {
 
 /// Whether anybody waits for a file of a spool. What has another name than ours stays.
 fn is_owned(core: &Core, dir: &Path, file_name: &str, busy: &[RunId]) -> bool {
-    let Some((id, rest)) = file_name.split_once('.') else { return true };
+    let unsigned = match Signer::of(&core.desired().instance).read(file_name) {
+        Signed::Ours(rest) => rest,
+        Signed::Anothers => return true,
+        // An earlier version made it, here or at another instance.
+        Signed::Unsigned if !is_forgotten(&dir.join(file_name)) => return true,
+        Signed::Unsigned => file_name,
+    };
+    let Some((id, rest)) = unsigned.split_once('.') else { return true };
     let Ok(id) = id.parse().map(ArchiveId) else { return true };
     if let Some(rest) = rest.strip_suffix(PART) {
         let run = rest.rsplit_once('.').and_then(|(_, run)| run.parse().ok()).map(RunId);
@@ -246,7 +256,9 @@ fn is_owned(core: &Core, dir: &Path, file_name: &str, busy: &[RunId]) -> bool {
     let peer = rest.strip_suffix(CIPHERTEXT).or_else(|| rest.strip_suffix(DESCRIPTION));
     let Some(peer) = peer.and_then(|peer| peer.parse::<PlaceName>().ok()) else { return true };
     // Called before anything is spooled in the one lane that does so.
-    if file_name.ends_with(CIPHERTEXT) && find(dir, &format!("{id}.{peer}")).is_none() {
+    if let Some(name) = file_name.strip_suffix(CIPHERTEXT)
+        && find(dir, name).is_none()
+    {
         return false;
     }
     let is_there = |archive: &Archive| {

@@ -32,29 +32,6 @@ pub(crate) fn choose(peer: &Peer, size: u64, via: Via) -> Option<Way> {
     }
 }
 
-/// Why somebody cannot have a copy sent there this way, and what to do about it.
-pub(crate) fn refusal(peer: &Peer, via: Via) -> Option<(String, &'static str)> {
-    let name = &peer.name;
-    match (&peer.kind, via) {
-        (PeerKind::BackupChannel { .. }, _) => Some((
-            format!("peer `{name}` only names a host: nothing is sent to it"),
-            "name the location that it looks into",
-        )),
-        (PeerKind::Instance { url: None, .. }, _) => Some((
-            format!("peer `{name}` comes to us: it has no `url`"),
-            "it fetches what it wants; or write its `url`",
-        )),
-        (PeerKind::Instance { ssh: None, .. }, Via::Rsync) => Some((
-            format!("peer `{name}` has no `ssh`, which rsync needs"),
-            "leave `via` out, or write how it is reached over SSH",
-        )),
-        (PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_), Via::Http) => {
-            Some((format!("peer `{name}` is a bare host: it has no API"), "leave `via` out"))
-        }
-        (PeerKind::Instance { .. } | PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_), _) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,15 +85,15 @@ mod tests {
         for via in Via::ALL {
             assert_eq!(choose(&instance(false), 9999, via), Some(Way::Http));
         }
-        assert!(refusal(&instance(false), Via::Rsync).is_some());
-        assert!(refusal(&both, Via::Rsync).is_none());
+        assert!(instance(false).refusal(Via::Rsync).is_some());
+        assert!(both.refusal(Via::Rsync).is_none());
     }
 
     #[test]
     fn a_bare_host_has_one_way_and_who_comes_to_us_has_none() {
         let host = peer(PeerKind::SshDirect(ssh()));
         assert_eq!(choose(&host, 1, Via::Auto), Some(Way::BareHost));
-        assert!(refusal(&host, Via::Http).is_some());
+        assert!(host.refusal(Via::Http).is_some());
         let none = PeerKind::Instance { url: None, token: None, ssh: None, ca: None, pin: None };
         assert_eq!(choose(&peer(none), 1, Via::Auto), None);
     }

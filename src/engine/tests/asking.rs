@@ -228,3 +228,26 @@ fn an_instance_of_our_own_name_is_no_peer() {
     assert_eq!(met.presence, Presence::Error);
     assert!(met.why.as_ref().unwrap().contains("as this instance does"), "{met:?}");
 }
+
+#[test]
+fn archives_of_ours_at_a_peer_that_a_new_state_never_knew_stop_everything() {
+    let recovery = |bench: &Bench| {
+        let freezes = bench.core().state.freezes().unwrap();
+        freezes.into_iter().any(|freeze| matches!(freeze, crate::model::observed::Freeze::Recovery(reason) if reason.contains("`tom`")))
+    };
+    let mut bench = Bench::new("");
+    let (url, _served) = bench.serve(instance());
+    bench.peer(&url, "");
+    bench.start(Autonomy::Daemon);
+    bench.look();
+    assert!(!recovery(&bench));
+    bench.check();
+    assert!(recovery(&bench));
+    assert!(bench.ask(Request::EndRecovery).unwrap());
+    bench.check();
+    assert!(!recovery(&bench));
+    // What was known to be there is nothing new, whatever its date.
+    bench.core().state.put_value("born-at", &bench.core().now().as_second().to_string()).unwrap();
+    bench.check();
+    assert!(!recovery(&bench));
+}

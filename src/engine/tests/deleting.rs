@@ -95,14 +95,29 @@ fn a_deletion_of_what_others_deleted_ends_and_keeps_nobody_from_looking() {
 fn a_deletion_is_finished_when_its_location_comes_back() {
     let (mut bench, older, newer) = two();
     tombstone(&bench, &older);
+    // It was to leave the trash while it was out of reach.
+    let store = bench.core().store(&older.location).unwrap();
+    store.trash(&older, ago(bench.core().now(), 1)).unwrap();
     std::fs::rename(bench.path("archives"), bench.path("away")).unwrap();
     bench.start(Autonomy::Daemon);
     bench.look();
     assert_eq!(bench.condition(&newer), Condition::Unavailable);
     std::fs::rename(bench.path("away"), bench.path("archives")).unwrap();
     bench.look();
-    assert!(is_trashed(&bench.condition(&older)));
+    let Condition::Trashed { until } = bench.condition(&older) else { panic!("it is here") };
+    assert!(until > ago(bench.core().now(), -23), "{until}");
     assert_eq!(bench.condition(&newer), Condition::Present);
+}
+
+#[test]
+fn a_deletion_that_never_began_is_not_made_up_for_later() {
+    let (mut bench, older, _) = two();
+    tombstone(&bench, &older);
+    bench.start(Autonomy::Daemon);
+    bench.look();
+    assert_eq!(bench.condition(&older), Condition::Present);
+    assert!(tar(&bench, &older).exists());
+    assert!(bench.core().state.tombstones().unwrap().is_empty());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::engine::cycle;
+use crate::model::observed::LocationState;
 
 fn verify(archive: &Archive) -> Work {
     Work::Verify { archive: archive.id, location: archive.location.clone() }
@@ -104,4 +105,38 @@ fn an_archive_that_left_while_its_verification_waited_is_no_failure() {
     assert_eq!(bench.execute(&run).status, RunStatus::Success);
     let run = bench.enqueue(gone, Cause::Manual);
     assert_eq!(bench.execute(&run).status, RunStatus::Error);
+}
+
+#[test]
+fn an_archive_that_the_disk_cannot_give_back_counts_as_damaged_until_it_is_read_well() {
+    let bench = Bench::with_job("");
+    let archive = bench.back_up();
+    let store = bench.core().store(&archive.location).unwrap();
+    let fails_with = |errno: rustix::io::Errno| {
+        crate::engine::verify::unreadable(bench.core(), store.as_ref(), &archive, errno.into())
+            .unwrap()
+    };
+    fails_with(rustix::io::Errno::PERM);
+    assert!(bench.get(&archive).unwrap().is_good());
+    let failure = fails_with(rustix::io::Errno::IO);
+    assert!(failure.summary.contains("counts as damaged"), "{}", failure.summary);
+    assert_eq!(failure.rest, Some(SignedDuration::ZERO), "a whole copy may come at once");
+    assert_eq!(bench.condition(&archive), Condition::Corrupt);
+    let state = |bench: &Bench| bench.core().location_states().remove(&archive.location).unwrap();
+    assert!(matches!(state(&bench), LocationState::Suspect(_)));
+    let run = bench.queue(verify(&archive)).unwrap();
+    assert_eq!(bench.execute(&bench.run(run)).status, RunStatus::Success);
+    assert!(bench.get(&archive).unwrap().is_good());
+    assert!(matches!(state(&bench), LocationState::Available { .. }));
+}
+
+#[test]
+fn what_cannot_be_read_at_a_place_that_went_away_is_not_damaged() {
+    let bench = Bench::with_job("");
+    let archive = bench.back_up();
+    let store = bench.core().store(&archive.location).unwrap();
+    std::fs::rename(bench.path("archives"), bench.path("away")).unwrap();
+    let error = rustix::io::Errno::IO.into();
+    crate::engine::verify::unreadable(bench.core(), store.as_ref(), &archive, error).unwrap();
+    assert_eq!(bench.condition(&archive), Condition::Present);
 }

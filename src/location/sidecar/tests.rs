@@ -32,7 +32,7 @@ fn hows() -> impl Strategy<Value = How> {
         Just(How::Manual),
         Just(How::Adopted),
         from().prop_map(|from| How::Received { from }),
-        from().prop_map(|from| How::Copied { from })
+        (from(), any::<bool>()).prop_map(|(from, manual)| How::Copied { from, manual })
     ]
 }
 
@@ -183,6 +183,19 @@ fn files_written_by_the_first_version_stay_readable_and_are_written_the_same() {
     assert_eq!(archive.outcome, Outcome::Suspect("content is 12% of the usual size".to_owned()));
     assert!(archive.pinned);
     assert_eq!(to_text(&archive), EXAMPLE);
+}
+
+#[test]
+fn of_a_copy_it_says_whether_its_original_was_made_by_hand_and_may_say_nothing() {
+    let from = place();
+    let old = EXAMPLE.replace("\"received\"", "\"copied\"").replace("\"tom\"", "\"main\"");
+    let archive = from_text(old.as_bytes(), &place()).unwrap();
+    assert_eq!(archive.how, How::Copied { from: from.clone(), manual: false });
+    let how = How::Copied { from, manual: true };
+    let text = to_text(&Archive { how: how.clone(), ..archive });
+    assert!(text.contains("\"manual\": true"), "{text}");
+    let read = from_text(text.as_bytes(), &place()).unwrap();
+    assert!(read.how == how && read.how.is_manual());
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(crate) fn groups<'a>(desired: &'a Desired, observed: &'a Observed) -> BTreeM
     let mut raw: HashMap<Raw<'a>, Vec<&'a Archive>> = HashMap::new();
     let mut manual: HashSet<ArchiveId> = HashSet::new();
     for archive in &observed.archives {
-        if archive.how == How::Manual {
+        if archive.how.is_manual() {
             manual.insert(archive.id);
         }
         if matches!(archive.condition, Condition::Trashed { .. }) {

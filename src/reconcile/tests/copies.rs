@@ -4,7 +4,7 @@ use super::{check, copied, daily};
 use crate::model::archive::{Archive, Condition, Outcome};
 use crate::model::observed::Freeze;
 use crate::model::retention::Mode;
-use crate::reconcile::world::{place, time, to};
+use crate::reconcile::world::{World, place, time, to};
 
 #[test]
 fn recovery_stops_backups_and_copies() {
@@ -50,8 +50,41 @@ fn copies_begin_at_the_newest_that_is_there_and_nothing_older_is_sent_again() {
         all(|copy| copy.condition = Condition::Trashed { until: time("2026-05-09T00:00") }),
         0
     );
-    assert_eq!(all(|copy| copy.condition = Condition::Corrupt), 0);
+    // What is damaged or lost there is brought back, once.
+    assert_eq!(all(|copy| copy.condition = Condition::Corrupt), 1);
     assert_eq!(all(|copy| copy.condition = Condition::Lost), 1);
+}
+
+#[test]
+fn what_is_damaged_or_lost_comes_from_the_good_copy_at_another_location() {
+    let broken = |condition: Condition, change: fn(&mut Archive)| {
+        let world = copied().archive("web", "usb", "2026-05-08T03:00", change);
+        let world = world.archive("web", "usb", "2026-05-07T03:00", |_| {});
+        world.with(|observed| observed.archives[2].condition = condition)
+    };
+    let brought = |world: &World| {
+        let plan = world.plan();
+        let reasons = plan.actions.iter().map(|action| action.reasons[0].as_str());
+        reasons.filter(|reason| reason.contains("a good copy")).collect::<Vec<_>>().join("\n")
+    };
+    let from_usb = |condition, change| brought(&broken(condition, change));
+    assert_snapshot!(from_usb(Condition::Lost, |_| {}), @"jerry_web_20260508 is gone from `main`, and a good copy is at `usb`");
+    assert_snapshot!(from_usb(Condition::Corrupt, |_| {}), @"jerry_web_20260508 is damaged at `main`, and a good copy is at `usb`");
+    let none: [fn(&mut Archive); 3] = [
+        |copy| copy.condition = Condition::Corrupt,
+        |copy| (copy.stream_sha256, copy.file_sha256) = (None, None),
+        |copy| copy.outcome = Outcome::Suspect("small".to_owned()),
+    ];
+    for change in none {
+        assert_eq!(from_usb(Condition::Lost, change), "");
+    }
+    assert_eq!(brought(&broken(Condition::Lost, |_| {}).gone("usb")), "");
+    // Of a place that no job uses any more, people delete files by hand.
+    let mut moved = broken(Condition::Lost, |_| {});
+    for job in moved.desired.jobs.values_mut().filter(|job| job.name.as_str() == "web") {
+        (job.location, job.send_to) = (place("usb"), Vec::new());
+    }
+    assert_eq!(brought(&moved), "");
 }
 
 #[test]

@@ -241,3 +241,12 @@ proptest! {
         prop_assert_eq!(taken, vec![copies.last().unwrap().id]);
     }
 }
+
+#[test]
+fn the_coming_days_show_what_is_fetched_once() {
+    let world = offering(three());
+    let days = crate::reconcile::simulate_days(&world.desired, &world.observed, &world.now, 2);
+    let fetched = days.iter().flat_map(|day| &day.copied);
+    let fetched: Vec<String> = fetched.map(|(name, to)| format!("{name} to {to}")).collect();
+    assert_eq!(fetched, ["jerry_web_20260508 to received/tom"]);
+}

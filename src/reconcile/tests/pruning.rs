@@ -17,7 +17,7 @@ fn copy(number: u32) -> RemoteCopy {
     let at = time("2026-04-01T03:00") + jiff::SignedDuration::from_hours(24 * i64::from(number));
     RemoteCopy {
         id: ArchiveId(uuid::Uuid::from_u128(u128::from(number) + 1)),
-        name: format!("jerry_web_{number}"),
+        name: format!("jerry_web_{}", at.strftime("%Y%m%d")),
         origin: "jerry".parse().unwrap(),
         job: "web".parse().unwrap(),
         created_at: at,
@@ -78,7 +78,7 @@ fn copies_at_a_host_leave_by_our_policy_and_only_where_we_prune() {
     let plan = held(true, 4, copies.clone()).plan();
     assert_eq!(pruned(&plan), [0, 1]);
     let action = plan.actions.iter().find(|action| action.frees > 0).unwrap();
-    assert!(action.reasons[0].starts_with("jerry_web_0 "), "{:?}", action.reasons);
+    assert!(action.reasons[0].starts_with("jerry_web_20260401 "), "{:?}", action.reasons);
     assert_eq!((action.reasons.len(), action.frees), (2, 2 << 20));
     // What is bad fills no slot; the newest good one stays whatever the policy says.
     let mut bad = copies.clone();
@@ -133,4 +133,14 @@ fn nothing_leaves_while_anything_is_odd_or_unknown() {
         world
     };
     assert!(pruned(&gone.plan()).is_empty());
+}
+
+#[test]
+fn the_coming_days_show_what_leaves_and_what_comes_and_end() {
+    let world = held(true, 2, (0..4).map(copy).collect());
+    let days = crate::reconcile::simulate_days(&world.desired, &world.observed, &world.now, 2);
+    let gone: Vec<String> = days[0].expired.iter().map(|(name, _)| name.to_string()).collect();
+    // Two are too many as it is, and the first backup of the day is sent as well.
+    assert_eq!(gone, ["jerry_web_20260401", "jerry_web_20260402", "jerry_web_20260403"]);
+    assert!(days[1].expired.is_empty() && days[1].date > days[0].date);
 }

@@ -1,5 +1,5 @@
-//! Which archives are taken from peers: those that `fetch_from` names, and whole copies of what is
-//! damaged or lost here.
+//! Which archives are taken from peers: those that `fetch_from` names; and whole copies of what is
+//! damaged or lost here, from another location where one is there, else from a peer.
 //!
 //! What a peer offers minus what rests in its name space is the work, by the same rule as sending:
 //! nothing older than the newest that is here, and of a job of which nothing is here, the newest
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::model::archive::{Archive, Condition};
 use crate::model::contact::{Contact, Presence, RemoteCopy};
+use crate::model::job::Via;
 use crate::model::name::{InstanceName, JobName, PlaceName};
 use crate::model::peer::Peer;
 use crate::model::run::{Cause, Work};
@@ -114,12 +115,9 @@ fn is_usable(situation: &Situation, space: &PlaceName) -> bool {
             && space.above().is_some_and(|above| situation.is_available(&above)))
 }
 
-/// What is damaged or lost here, and whole at a peer that answers.
+/// What is damaged or lost here, and whole at another location or at a peer that answers.
 fn repairs(situation: &Situation, part: &mut Part) {
     let observed = situation.observed;
-    if observed.contacts.is_empty() {
-        return;
-    }
     for archive in &observed.archives {
         let is_broken = matches!(archive.condition, Condition::Corrupt | Condition::Lost);
         if !is_broken
@@ -129,17 +127,31 @@ fn repairs(situation: &Situation, part: &mut Part) {
         {
             continue;
         }
-        // What is gone and rests elsewhere on this host comes from there, where it is wanted.
-        let rests_here = |other: &&Archive| {
-            other.id == archive.id && other.condition == Condition::Present && other.is_good()
-        };
-        if archive.condition == Condition::Lost && observed.archives.iter().any(|o| rests_here(&o))
-        {
+        let what =
+            if archive.condition == Condition::Lost { "is gone from" } else { "is damaged at" };
+        if let Some(other) = copy_of(situation, archive) {
+            // Of a place that was moved away from, people delete files by hand.
+            if archive.condition == Condition::Lost && !is_wanted(situation, archive) {
+                continue;
+            }
+            part.actions.push(Action {
+                work: Work::Send {
+                    archive: archive.id,
+                    from: other.location.clone(),
+                    to: archive.location.clone(),
+                    via: Via::Auto,
+                },
+                cause: Cause::Reconcile,
+                reasons: vec![format!(
+                    "{} {what} `{}`, and a good copy is at `{}`",
+                    archive.name, archive.location, other.location
+                )],
+                needs: archive.file_size,
+                frees: 0,
+            });
             continue;
         }
         let Some(peer) = who_has(situation, archive) else { continue };
-        let what =
-            if archive.condition == Condition::Lost { "is gone from" } else { "is damaged at" };
         part.actions.push(Action {
             work: Work::Fetch {
                 archive: archive.id,
@@ -155,6 +167,38 @@ fn repairs(situation: &Situation, part: &mut Part) {
             frees: 0,
         });
     }
+}
+
+/// Whether a job of ours still keeps its archives where this one was.
+fn is_wanted(situation: &Situation, archive: &Archive) -> bool {
+    situation.desired.is_ours(&archive.location, &archive.origin)
+        && situation.desired.jobs.values().any(|job| {
+            (job.name == archive.job || job.formerly.contains(&archive.job))
+                && job.ended.is_none()
+                && (job.location == archive.location
+                    || job.send_to.iter().any(|copy| copy.to == archive.location))
+        })
+}
+
+/// A good copy of an archive at another location that is there.
+fn copy_of<'a>(situation: &Situation<'a>, archive: &Archive) -> Option<&'a Archive> {
+    let is_same = |copy: &Archive| {
+        let is_encoded_alike = copy.codec == archive.codec && copy.recipients == archive.recipients;
+        (copy.file_sha256.is_some() && copy.file_sha256 == archive.file_sha256)
+            || (copy.stream_sha256.is_some()
+                && copy.stream_sha256 == archive.stream_sha256
+                // What is encrypted cannot be encoded anew here.
+                && (copy.recipients.is_empty() || is_encoded_alike))
+    };
+    situation.observed.archives.iter().find(|copy| {
+        copy.id == archive.id
+            && copy.location != archive.location
+            && copy.condition == Condition::Present
+            && copy.is_good()
+            && is_same(copy)
+            && situation.is_available(&copy.location)
+            && !situation.leaves(copy)
+    })
 }
 
 /// A peer that can be asked for a whole copy of an archive: the same id, and the same plain stream

@@ -6,11 +6,16 @@
 //! good or was judged with those that are; the newest good copy stays, and so does what a person
 //! pinned here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use crate::model::archive::{Archive, ArchiveId, How, Series};
+use jiff::Zoned;
+
+use crate::model::archive::{Archive, ArchiveId, Series};
 use crate::model::contact::RemoteCopy;
+use crate::model::desired::Desired;
 use crate::model::job::Job;
+use crate::model::name::PlaceName;
+use crate::model::observed::Observed;
 use crate::model::peer::{Peer, PeerKind};
 use crate::model::retention::Policy;
 use crate::model::run::{Cause, Work};
@@ -35,6 +40,21 @@ pub(super) fn part(situation: &Situation) -> Part {
         }
     }
     part
+}
+
+/// What leaves a peer by what is wanted and known now.
+pub(crate) fn leaving(
+    desired: &Desired,
+    observed: &Observed,
+    now: &Zoned,
+    peer: &PlaceName,
+) -> BTreeSet<ArchiveId> {
+    let actions = part(&Situation::new(desired, observed, now)).actions.into_iter();
+    let archives = actions.filter_map(|action| match action.work {
+        Work::Prune { peer: at, archives } if at == *peer => Some(archives),
+        _ => None,
+    });
+    archives.flatten().collect()
 }
 
 fn is_pruned(peer: &Peer) -> bool {
@@ -107,7 +127,7 @@ fn candidate(copy: &RemoteCopy, here: Option<&Archive>, situation: &Situation) -
     let class = match (copy.is_good, copy.file_sha256) {
         (_, None) => Class::Unrecorded,
         (false, Some(_)) => Class::Damaged,
-        (true, Some(_)) if here.is_some_and(|here| here.how == How::Manual) => Class::Manual,
+        (true, Some(_)) if here.is_some_and(|here| here.how.is_manual()) => Class::Manual,
         (true, Some(_)) => Class::Good,
     };
     Candidate {

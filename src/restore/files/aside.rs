@@ -108,34 +108,38 @@ impl Past {
         self.note(|| Step::Was(Was::new(path, &stat, &attributes)))
     }
 
-    /// Takes what has a name out of the way.
+    /// Takes what has a name out of the way. Whether it is kept, now or from before: what is made
+    /// in its place is then no news to the journal, since it goes when that comes back. Were it
+    /// told as well, a second undoing would take what the first one put back for what was made.
     pub(super) fn clear(
         &mut self,
         parent: BorrowedFd<'_>,
         path: &[u8],
         base: &Path,
-    ) -> Result<(), FilesError> {
-        let Some((above, name)) = names::split(path) else { return Ok(()) };
+    ) -> Result<bool, FilesError> {
+        let Some((above, name)) = names::split(path) else { return Ok(false) };
         if self.aside.is_none() {
             self.removed += 1;
-            return tree::remove_all(parent, name)
-                .map_err(|error| FilesError::io("remove", place::absolute(base, path), error));
+            tree::remove_all(parent, name)
+                .map_err(|error| FilesError::io("remove", place::absolute(base, path), error))?;
+            return Ok(false);
         }
         self.note(|| Step::Aside(Bytes::new(path)))?;
-        let Some(aside) = &mut self.aside else { return Ok(()) };
+        let Some(aside) = &mut self.aside else { return Ok(false) };
         let fail = |error| FilesError::io("set aside", place::absolute(base, path), error);
         let to = aside.parent(above, parent).map_err(fail)?;
         match rename_new(parent, name, to, name) {
             Ok(()) => self.set_aside += 1,
-            // It is gone, or something with its name was set aside before and somebody made
-            // another one since: that one is nobody's past.
-            Err(Errno::NOENT) => {}
+            // It is gone.
+            Err(Errno::NOENT) => return Ok(false),
+            // Something with its name was set aside before and somebody made another one since:
+            // that one is nobody's past.
             Err(Errno::EXIST | Errno::NOTEMPTY) => {
                 tree::remove_all(parent, name).map_err(fail)?;
             }
             Err(error) => return Err(fail(error)),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Writes the journal out.

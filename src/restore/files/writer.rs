@@ -273,6 +273,7 @@ impl<'a> Writer<'a> {
     /// Goes one directory down.
     fn step(&mut self, name: &[u8], path: &[u8], mode: u32) -> Result<bool, FilesError> {
         let absolute = || place::absolute(&self.base, path);
+        let mut is_kept = false;
         for _ in 0..MOST_RACES {
             let (here, about) =
                 self.tree.here().map_err(|error| FilesError::io("open", absolute(), error))?;
@@ -284,11 +285,15 @@ impl<'a> Writer<'a> {
                     return Ok(true);
                 }
                 Err(Errno::NOENT) => {
-                    self.past.will_make(path, about)?;
+                    if !is_kept {
+                        self.past.will_make(path, about)?;
+                    }
                     match rustix::fs::mkdirat(here, name, Mode::from_raw_mode(UNFINISHED)) {
                         Ok(()) => {}
                         Err(Errno::EXIST) => {
-                            self.past.was_made(path)?;
+                            if !is_kept {
+                                self.past.was_made(path)?;
+                            }
                             continue;
                         }
                         Err(error) => {
@@ -307,7 +312,9 @@ impl<'a> Writer<'a> {
                     self.tree.push(name, directory, about);
                     return Ok(false);
                 }
-                Err(Errno::NOTDIR | Errno::LOOP) => self.past.clear(here, path, &self.base)?,
+                Err(Errno::NOTDIR | Errno::LOOP) => {
+                    is_kept |= self.past.clear(here, path, &self.base)?;
+                }
                 Err(error) => return Err(FilesError::io("open", absolute(), error)),
             }
         }

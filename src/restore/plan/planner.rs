@@ -6,6 +6,7 @@ use super::{Action, Facts, FileFacts, Refusal, Step, UnitFacts, UnitFile, Yunoho
 use crate::database::Kind;
 use crate::model::restore::Part;
 use crate::model::size::Bytes;
+use crate::restore::counted;
 use crate::restore::order::{Content, Restore};
 
 /// How many names a line tells before it says `and N more`.
@@ -281,6 +282,15 @@ impl Planner<'_> {
             (true, UnitFile::Same) => Some("the unit is there, and is the same".to_owned()),
             (_, UnitFile::Absent) | (false, UnitFile::Differs | UnitFile::Same) => None,
         };
+        let advice = match unit.installed {
+            UnitFile::Absent => Some("read"),
+            UnitFile::Differs => Some("compare"),
+            UnitFile::Same => None,
+        };
+        if let Some(advice) = advice.filter(|_| install) {
+            let what = "its text comes from the archive and runs as root";
+            step.warnings.push(format!("{what}: {advice} it first"));
+        }
         if !runs {
             step.warnings
                 .push("systemd does not run here: nothing is reloaded or started".to_owned());
@@ -325,8 +335,4 @@ impl Planner<'_> {
 
 fn step(part: Part, action: Action, what: String) -> Step {
     Step { part, action, what, exists: None, aside: None, needs: None, warnings: Vec::new() }
-}
-
-fn counted(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

@@ -97,6 +97,7 @@ fn a_directory_comes_back_to_an_empty_host_in_this_order() {
            needs: 4.0 MiB
       3. permissions: owner it:it of all below `/opt/it`, mode 750 of `/opt/it`
       4. service: install `/etc/systemd/system/it.service`, enable and start `it`
+           warning: its text comes from the archive and runs as root: read it first
       5. firewall: YunoHost opens 8080/tcp, 53/udp
       6. commands: run `/opt/it/migrate`, then `systemctl`
     "#);
@@ -133,6 +134,7 @@ fn what_is_there_is_told_and_set_aside() {
       3. permissions: owner it:it of all below `/opt/it`, mode 750 of `/opt/it`
       4. service: install `/etc/systemd/system/it.service`, enable and start `it`
            exists: the unit is there; set aside where it differs from what is restored
+           warning: its text comes from the archive and runs as root: compare it first
            warning: systemd does not run here: nothing is reloaded or started
       5. firewall: 8080/tcp, 53/udp are to be open
            warning: there is no YunoHost here to open them: open 8080/tcp, 53/udp in this host's firewall by hand

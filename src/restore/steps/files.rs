@@ -7,7 +7,7 @@ use super::super::files::{self, Extraction, FilesError, Owners};
 use super::super::order::Original;
 use super::super::original::{Opened, corrupt, of_open};
 use super::super::record::{Aside, Kept};
-use super::super::{Trouble, Watch};
+use super::super::{Trouble, Watch, counted};
 use crate::model::size::Bytes;
 
 /// Most remarks on single members that are told.
@@ -71,7 +71,7 @@ pub(in super::super) fn restore(
         site.record.aside.pop();
         site.record.write(site.order)?;
     }
-    let mut detail = format!("{} members, {}", done.members, Bytes(done.bytes));
+    let mut detail = format!("{}, {}", counted(done.members, "member"), Bytes(done.bytes));
     if done.set_aside > 0 {
         detail = format!("{detail}; {} set aside", done.set_aside);
     }

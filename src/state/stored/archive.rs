@@ -106,8 +106,14 @@ impl From<StoredOutcome> for Outcome {
 enum StoredHow {
     Scheduled,
     Manual,
-    Received { from: Text<PlaceName> },
-    Copied { from: Text<PlaceName> },
+    Received {
+        from: Text<PlaceName>,
+    },
+    Copied {
+        from: Text<PlaceName>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        manual: bool,
+    },
     Adopted,
 }
 
@@ -117,7 +123,9 @@ impl From<&How> for StoredHow {
             How::Scheduled => Self::Scheduled,
             How::Manual => Self::Manual,
             How::Received { from } => Self::Received { from: Text(from.clone()) },
-            How::Copied { from } => Self::Copied { from: Text(from.clone()) },
+            How::Copied { from, manual } => {
+                Self::Copied { from: Text(from.clone()), manual: *manual }
+            }
             How::Adopted => Self::Adopted,
         }
     }
@@ -129,7 +137,7 @@ impl From<StoredHow> for How {
             StoredHow::Scheduled => Self::Scheduled,
             StoredHow::Manual => Self::Manual,
             StoredHow::Received { from } => Self::Received { from: from.0 },
-            StoredHow::Copied { from } => Self::Copied { from: from.0 },
+            StoredHow::Copied { from, manual } => Self::Copied { from: from.0, manual },
             StoredHow::Adopted => Self::Adopted,
         }
     }

@@ -138,7 +138,7 @@ fn how() -> impl Strategy<Value = How> {
         Just(How::Scheduled),
         Just(How::Manual),
         name().prop_map(|from| How::Received { from }),
-        name().prop_map(|from| How::Copied { from }),
+        (name(), any::<bool>()).prop_map(|(from, manual)| How::Copied { from, manual }),
         Just(How::Adopted),
     ]
 }

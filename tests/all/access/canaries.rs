@@ -259,7 +259,7 @@ async fn a_token_is_in_no_log_and_no_answer_whether_it_is_valid_or_not() {
             is_clean(path, plain.body.as_bytes());
             let request = Request::get(path)
                 .header(header::AUTHORIZATION, &padded)
-                .extension(Remote(Some(from)))
+                .extension(Remote::Direct(from))
                 .body(Body::empty());
             let response = served.router.clone().oneshot(request.unwrap()).await.unwrap();
             is_clean("a header", format!("{:?}", response.headers()).as_bytes());
@@ -269,7 +269,7 @@ async fn a_token_is_in_no_log_and_no_answer_whether_it_is_valid_or_not() {
             let start = Request::post(path)
                 .header(KEY_HEADER, token)
                 .header(header::CONTENT_TYPE, "application/json")
-                .extension(Remote(Some(from)))
+                .extension(Remote::Direct(from))
                 .body(Body::from(start));
             let response = served.router.clone().oneshot(start.unwrap()).await.unwrap();
             let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();

@@ -382,7 +382,7 @@ async fn the_control_sockets_rights_are_not_to_be_had_over_the_network() {
         let request = Request::get("/api/v1/config")
             .header(header, "root")
             .header("x-forwarded-for", "127.0.0.1")
-            .extension(Remote(Some(Ipv4Addr::LOCALHOST.into())));
+            .extension(Remote::Direct(Ipv4Addr::LOCALHOST.into()));
         let request = request.body(Body::empty()).unwrap();
         let response = served.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), 401, "{header}");

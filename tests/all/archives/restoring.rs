@@ -21,6 +21,52 @@ fn tree(root: &Path) {
     ");
 }
 
+fn list_of(tree: &Path) -> String {
+    sh(tree, "find . -printf '%p %M %u %n %s %T@ %l\n' | sort")
+}
+
+/// Follows the same `RESTORE.txt` with copies that have other names and endings. What cannot be
+/// opened fails, whatever the last program of the pipe says.
+fn follow_copies(directory: &Path, archive: &Path, is_encrypted: bool, root: &Path) {
+    // Whoever has no identity makes no encrypted copy.
+    let mut endings = vec![("", "cat"), (".gz", "gzip -c"), (".zst", "zstd -qc")];
+    if is_encrypted {
+        endings.push((".age", "age -R to"));
+        endings.push((".zst.age", "zstd -qc | age -R to"));
+        endings.push((".gz.age", "gzip -c | age -R to"));
+        sh(directory, "age-keygen -y identity.txt > to");
+    }
+    let plain = "case $A in *.age) age -d -i identity.txt \"$A\" ;; *) cat \"$A\" ;; esac |
+        case ${A%.age} in *.gz) gzip -dc ;; *.zst) zstd -dc ;; *) cat ;; esac > plain";
+    sh(directory, &format!("mkdir copies; A='{}'; {plain}", archive.display()));
+    for (at, (ending, encode)) in endings.iter().enumerate() {
+        let copy = format!("copies/a copy {at}");
+        let script = format!(
+            "cat plain | {encode} > '{copy}.tar{ending}'
+            sha256sum < '{copy}.tar{ending}' > '{copy}.larder.json'
+            ARCHIVE='{copy}.tar{ending}' TO=from-copy sh RESTORE.txt > /dev/null"
+        );
+        sh(directory, &script);
+        let out = directory.join(format!("from-copy{}", root.display()));
+        assert_eq!(list_of(root), list_of(&out), "{ending}");
+        fs::remove_dir_all(directory.join("from-copy")).unwrap();
+    }
+    // Where nothing says which hash is right, the programs have to.
+    let mut wrong = "try() { if (sh RESTORE.txt; exit $?) > /dev/null 2> said; then echo opened; fi
+            grep -q 'was not read to its end' said; }
+        export ARCHIVE IDENTITY=other.txt SIDECAR=none TO=from-copy
+        ARCHIVE=nowhere.tar; try; ARCHIVE=nowhere.tar.zst; try; mkdir -p d.tar; ARCHIVE=d.tar; try"
+        .to_owned();
+    if is_encrypted {
+        wrong.push_str(
+            "
+            age-keygen > other.txt 2> /dev/null; for ARCHIVE in copies/*.age; do try; done",
+        );
+    }
+    assert_eq!(sh(directory, &wrong), "");
+    assert!(!directory.join("from-copy").exists());
+}
+
 /// Follows `RESTORE.txt` to the letter, as somebody who has the two files and nothing else.
 fn follow(spec: &Spec, secret: Option<&str>) {
     let scratch = scratch();
@@ -39,8 +85,7 @@ fn follow(spec: &Spec, secret: Option<&str>) {
     fs::write(&sidecar, format!("{{\"file_sha256\":\"{}\"}}", written.file_sha256)).unwrap();
     sh(scratch.path(), "TO=out sh -e RESTORE.txt > listed");
     let out = scratch.path().join(format!("out{}", root.display()));
-    let list = "find . -printf '%p %M %u %n %s %T@ %l\n' | sort";
-    assert_eq!(sh(&root, list), sh(&out, list));
+    assert_eq!(list_of(&root), list_of(&out));
     assert_eq!(
         sh(
             &root,
@@ -52,6 +97,7 @@ fn follow(spec: &Spec, secret: Option<&str>) {
         ""
     );
     assert_eq!(sh(&out, "getfattr -n user.k --only-values a"), "v");
+    follow_copies(scratch.path(), &path, secret.is_some(), &root);
     // The same steps notice damage, before anything is written.
     let mut bytes = fs::read(&path).unwrap();
     let middle = bytes.len() / 2;

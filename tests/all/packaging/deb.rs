@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -222,6 +223,16 @@ fn what_the_package_brings_as_examples_is_valid_there() {
         seen += 1;
     }
     assert!(seen >= 3, "{seen}");
+    // Whoever copies them can run them; git skips a hook that is no program.
+    for program in
+        walk(&examples.join("git/hooks")).into_iter().chain([examples.join("git/ci/plan")])
+    {
+        let mode = program.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755, "{}", program.display());
+    }
+    // Texts name what there is once they are installed.
+    let api = read(&packages.files().join("usr/share/doc/larder/API.md"));
+    assert!(api.contains("(/usr/share/larder/openapi.json)") && !api.contains("(../"), "{api}");
 }
 
 /// The starting file does nothing; what it offers in comments works once the `#` is gone.

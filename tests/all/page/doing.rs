@@ -195,6 +195,7 @@ fn toml_is_judged_while_it_is_typed_and_files_are_read_again() {
 fn runs_are_narrowed_and_a_long_list_is_turned_over() {
     let browser = browser_or_skip!();
     let instance = with_old_archives(60);
+    instance.ok(&["recover", "--done"]);
     open_up(&instance);
     instance.write("jobs.toml", "[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\nretention = { mode = \"count\", value = 90 }\n");
     let _daemon = instance.daemon();
@@ -234,7 +235,7 @@ fn one_logs_in_with_the_right_token_comes_where_one_wanted_and_out_again() {
     assert_eq!(tab.eval("location.pathname"), "/ui/login");
     tab.open(&format!("{ui}job?name=web"));
     let said: BTreeMap<&str, &str> =
-        [("wrong", "Nobody knows this token"), ("larder_reader", "not the scope admin")].into();
+        [("wrong", "Nobody knows this token"), ("larder_reader", "does not have the scope")].into();
     for (token, words) in said {
         tab.fill("input[name=token]", token);
         tab.follow("form button");

@@ -42,8 +42,8 @@ const PAGES: &[&str] = &[
 const OPEN: [&str; 4] = ["/ui/login", "/ui/style.css", "/ui/page.js", "/ui/icon.svg"];
 
 /// The proxy's socket.
-const PROXY: Remote = Remote(None);
-const SOMEBODY: Remote = Remote(Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))));
+const PROXY: Remote = Remote::Proxy(None);
+const SOMEBODY: Remote = Remote::Direct(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
 
 struct Served {
     handle: Handle,

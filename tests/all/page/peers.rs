@@ -27,7 +27,7 @@ fn ui(member: &Member) -> String {
 
 /// Somebody who has logged in there, on the page of peers. The certificates of these instances are
 /// from an authority that browsers do not know.
-fn visit(browser: &'static Browser, member: &Member, looks: &Looks) -> Tab {
+pub(super) fn visit(browser: &'static Browser, member: &Member, looks: &Looks) -> Tab {
     member.write("token.toml", &token_table("boss", TOKEN, "admin"));
     let tab = browser.tab(looks);
     tab.call("Security.setIgnoreCertificateErrors", json!({ "ignore": true }));
@@ -42,7 +42,7 @@ fn peers(member: &Member) -> Value {
 
 /// What a person reads of something.
 #[track_caller]
-fn read(tab: &Tab, selector: &str) -> String {
+pub(super) fn read(tab: &Tab, selector: &str) -> String {
     let text = tab.eval(&format!("document.querySelector({})?.innerText", Value::from(selector)));
     text.as_str().unwrap_or_else(|| panic!("{selector} is not there: {}", tab.text())).to_owned()
 }

@@ -176,6 +176,49 @@ fn an_archive_that_is_found_damaged_is_fetched_again_from_who_holds_it() {
 }
 
 #[test]
+fn a_pin_that_is_set_while_a_repair_fetches_stays() {
+    let world = World::of(&["jerry", "tom"]);
+    world.pair("jerry", "tom");
+    let (jerry, tom) = (world.instance("jerry"), world.instance("tom"));
+    jerry.tree("src/web", 60, 1 << 20);
+    jerry.job("web", "send_to = ['tom']");
+    jerry.wait("the copy is sent", || tom.keeps_for("jerry").len() == 3);
+    jerry.settled();
+    check(jerry, "tom");
+    let config = std::fs::read_to_string(jerry.path("etc/peers/tom.toml")).unwrap();
+    let paced = config.replacen("[peer.tom]\n", "[peer.tom]\nbandwidth = '20 MiB'\n", 1);
+    assert!(paced != config, "{config}");
+    jerry.write("peers/tom.toml", &paced);
+    let archive = archives(jerry, "location=main&job=web")[0].clone();
+    corrupt(&jerry.path("archives").join(archive["file_name"].as_str().unwrap()));
+    let post = |what: &str| {
+        let id = archive["id"].as_str().unwrap();
+        let path = format!("/api/v1/archives/{id}/{what}?location=main");
+        jerry.control(&Request::post(&path, Body::Empty))
+    };
+    post("verify").ok(202);
+    jerry.wait("it is being fetched", || {
+        let runs = jerry.control_get("/api/v1/runs?kind=fetch");
+        runs[0]["progress"]["bytes"].as_u64().unwrap_or(0) > 0
+    });
+    post("pin").ok(200);
+    let mut during = Value::Null;
+    jerry.wait("the pin is seen", || {
+        during = archives(jerry, "location=main&job=web")[0].clone();
+        during["pinned"] == true
+    });
+    assert_eq!(during["condition"], "corrupt");
+    jerry.wait("the archive is whole again", || {
+        archives(jerry, "location=main&job=web")[0]["condition"] == "present"
+    });
+    assert_eq!(archives(jerry, "location=main&job=web")[0]["pinned"], true);
+    let sidecar =
+        jerry.path("archives").join(format!("{}.larder.json", archive["name"].as_str().unwrap()));
+    let sidecar: Value = serde_json::from_slice(&std::fs::read(sidecar).unwrap()).unwrap();
+    assert_eq!(sidecar["pinned"], true);
+}
+
+#[test]
 fn a_received_archive_that_is_found_damaged_is_fetched_again_from_its_sender() {
     let world = World::of(&["jerry", "tom"]);
     world.pair("jerry", "tom");
@@ -221,6 +264,8 @@ fn a_damaged_copy_in_another_encoding_is_made_anew_from_the_plain_stream_of_a_pe
     let (here, there) = (&archives(jerry, "location=usb")[0], &archives(tom, "job=web")[0]);
     assert!(here["sha256"] != there["sha256"], "{here} {there}");
     assert_eq!(here["stream_sha256"], there["stream_sha256"]);
+    // While the good copy of this host cannot be reached.
+    std::fs::rename(jerry.path("archives"), jerry.path("away")).unwrap();
     is_repaired(jerry, "usb", "usb");
 }
 

@@ -317,4 +317,65 @@ fn an_archive_of_another_host_comes_back_here_when_somebody_says_whose_it_is() {
     assert!(unknown.contains("there is no peer `nobody`"), "{unknown}");
     let checked = jerry.json(&["peer", "check", "old-server"]);
     assert_eq!(checked[0]["status"], "online", "{checked}");
+    // What is known of it is what of it is seen here.
+    let network = jerry.control_get("/api/v1/network");
+    let shown = network.as_array().unwrap().iter().find(|one| one["name"] == "old-server").unwrap();
+    let stored = &jerry.json(&["peer", "get", "old-server"])["stored"];
+    assert!(stored["archives"].as_u64().unwrap() > 0, "{stored}");
+    assert_eq!(shown["archive_count"], stored["archives"], "{shown:#}");
+    assert_eq!(shown["archive_bytes"], stored["bytes"], "{shown:#}");
+}
+
+#[test]
+fn whoever_invites_is_told_the_command_that_the_other_side_can_run() {
+    let world = World::of(&["jerry", "tom"]);
+    let (jerry, tom) = (world.instance("jerry"), world.instance("tom"));
+    let told = |arguments: &[&str]| {
+        let output = jerry.larder(arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let first = told(&["peer", "invite", "--no-wait", "tom", "--write"]);
+    assert!(first.contains("`larder peer accept CODE`"), "{first}");
+    let first = code(jerry, &["tom", "--write"]);
+    let accepted = tom.larder(&["peer", "accept", &first, "--write"]);
+    let accepted = String::from_utf8(accepted.stderr).unwrap();
+    assert!(accepted.contains("`send_to = "), "{accepted}");
+    let shown = told(&["peer", "invite", "tom", "--show"]);
+    assert!(shown.contains("`send_to = [\"tom\"]`"), "{shown}");
+    // What burned has no configuration.
+    let again = told(&["peer", "invite", "--no-wait", "--replace", "tom"]);
+    assert!(
+        again.contains("on the new machine, until ") && !again.contains("peer accept"),
+        "{again}"
+    );
+    assert!(
+        again.contains(&format!("`larder recover --peer {} --code CODE`", jerry.url())),
+        "{again}"
+    );
+}
+
+#[test]
+fn a_pairing_that_gives_neither_side_a_place_says_which_key_is_missing() {
+    let world = World::of(&["jerry", "tom"]);
+    let (jerry, tom) = (world.instance("jerry"), world.instance("tom"));
+    for member in [jerry, tom] {
+        // Two to choose from, and none is `received`.
+        let places: String = ["one", "two"]
+            .map(|name| format!("[location.{name}]\npath = \"../{name}\"\nmin_free = \"1 MiB\"\n"))
+            .concat();
+        member.write("places.toml", &places);
+        let base = std::fs::read_to_string(member.path("etc/base.toml")).unwrap();
+        member.write("base.toml", &base.replace("[location.received]", "[location.kept]"));
+    }
+    let secret = code(jerry, &["tom", "--write"]);
+    let accepted = tom.larder(&["peer", "accept", &secret, "--write"]);
+    let shown = jerry.larder(&["peer", "invite", "tom", "--show"]);
+    for (output, other) in [(accepted, "jerry"), (shown, "tom")] {
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{told}");
+        assert!(told.contains("neither side keeps archives of the other"), "{told}");
+        assert!(told.contains(&format!("`location` in `[peer.{other}.accept]`")), "{told}");
+        assert!(!told.contains("`send_to = "), "{told}");
+    }
 }

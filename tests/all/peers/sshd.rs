@@ -51,6 +51,7 @@ impl Sshd {
         key(&path("host_key"));
         key(&path("identity"));
         fs::copy(path("identity.pub"), path("authorized_keys")).unwrap();
+        fs::create_dir(path("home")).unwrap();
         let home = Address::claim();
         let address = home.with_port();
         let (ip, port) = (home.ip(), address.port());
@@ -200,13 +201,16 @@ impl Drop for Sshd {
     }
 }
 
+/// The sessions have a home of their own: a shell that a server starts reads `.bashrc`, and what
+/// somebody's does there may take long, or leave something behind when it is killed.
 fn configuration(dir: &Path, home: &Address, port: u16) -> String {
     let dir = dir.display();
     format!(
         "ListenAddress {}:{port}\nHostKey {dir}/host_key\nAuthorizedKeysFile {dir}/authorized_keys\n\
          PidFile none\nUsePAM no\nStrictModes no\nUseDNS no\nPermitRootLogin yes\n\
          PasswordAuthentication no\nKbdInteractiveAuthentication no\nAllowTcpForwarding yes\n\
-         MaxStartups 100\nMaxSessions 100\nPrintMotd no\nSubsystem sftp internal-sftp\n",
+         MaxStartups 100\nMaxSessions 100\nPrintMotd no\nSubsystem sftp internal-sftp\n\
+         SetEnv HOME={dir}/home\n",
         home.ip()
     )
 }

@@ -30,8 +30,9 @@ fn encodings(instance: &Instance) -> Vec<(&'static str, String, &'static str)> {
     all
 }
 
-/// Follows the commands in the directory of an archive.
-fn follow(dir: &Path, decode: &str, programs: &str, env: &[(&str, &Path)]) {
+/// Follows the commands in the directory of an archive. What was taken out is in `taken out` of the
+/// directory that it returns.
+fn follow(dir: &Path, decode: &str, programs: &str, env: &[(&str, &Path)]) -> tempfile::TempDir {
     let archive = sh("ls | grep '[.]tar'", dir);
     let script = sh(&format!("cat {} | {decode} | tar -xOf - RESTORE.txt", archive.trim()), dir);
     let own = support::dir();
@@ -55,6 +56,7 @@ fn follow(dir: &Path, decode: &str, programs: &str, env: &[(&str, &Path)]) {
         .unwrap();
     assert!(output.status.success(), "{script}\n{}", text(&output.stderr));
     assert_eq!(text(&output.stderr), "", "{script}");
+    own
 }
 
 /// Archives the database `shop` in each encoding, spoils it, follows the commands, looks.
@@ -102,6 +104,35 @@ fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
+}
+
+#[test]
+fn a_copy_comes_back_by_hand_under_the_ending_that_it_has() {
+    let instance = Instance::new("");
+    let source = instance.source("notes/one", b"one");
+    let all = encodings(&instance);
+    let places: Vec<String> = all.iter().map(|(name, _, _)| format!("\"{name}\"")).collect();
+    let location = |(name, settings, _): &(&str, String, &str)| {
+        format!("[location.{name}]\npath = \"../{name}\"\nmin_free = \"1 MiB\"\n{settings}\n")
+    };
+    let toml = format!(
+        "{}[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\nsend_to = [{}]\n",
+        all.iter().map(location).collect::<String>(),
+        places.join(", ")
+    );
+    instance.write("jobs.toml", &toml);
+    instance.ok(&["apply"]);
+    for (name, _, decode) in &all {
+        let dir = instance.path(name);
+        let copy = sh("ls | grep '[.]tar'", &dir);
+        let mut programs = "sh tar cat cut grep sha256sum mkdir".to_owned();
+        for program in ["age", "zstd", "gzip"].into_iter().filter(|word| decode.contains(word)) {
+            programs = format!("{programs} {program}");
+        }
+        let own = follow(&dir, decode, &programs, &[("ARCHIVE", Path::new(copy.trim()))]);
+        let below = source.strip_prefix("/").unwrap();
+        assert_eq!(fs::read(own.path().join("taken out").join(below)).unwrap(), b"one", "{name}");
+    }
 }
 
 #[test]

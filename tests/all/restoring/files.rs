@@ -28,6 +28,9 @@ mod killed;
 mod large;
 mod racing;
 
+/// What an extraction writes down for its undoing.
+const JOURNAL: &str = ".larder-undo.jsonl";
+
 /// An archive and what is recorded of it.
 pub(super) struct Packed {
     pub(super) path: PathBuf,
@@ -97,6 +100,18 @@ impl Packed {
 
 fn back(aside: &Path) -> larder::restore::files::Undone {
     undo(aside, &Stop::new(), &mut |_| {}).unwrap()
+}
+
+/// Undoes all of it, and again from the beginning: as when the first undoing ended at the very end.
+fn back_twice(aside: &Path) -> [larder::restore::files::Undone; 2] {
+    let journal = fs::read(aside.join(JOURNAL)).unwrap();
+    let beside = fs::metadata(aside.parent().unwrap()).unwrap().modified().unwrap();
+    let first = back(aside);
+    fs::create_dir_all(aside.join("tree")).unwrap();
+    fs::set_permissions(aside, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(aside.join(JOURNAL), journal).unwrap();
+    File::open(aside.parent().unwrap()).unwrap().set_modified(beside).unwrap();
+    [first, back(aside)]
 }
 
 /// All that can be said of a directory and everything in it.
@@ -254,6 +269,24 @@ fn after_undo_the_tree_is_what_it_was_before() {
     assert!(target.join("a").exists());
     back(&aside);
     same(&parent, &everything(scratch.path()));
+}
+
+#[test]
+fn an_undoing_that_is_given_again_leaves_what_the_first_one_put_back() {
+    root_or_skip!();
+    let (scratch, root) = nasty();
+    let packed = Packed::new(&root, scratch.path());
+    wreck(&root);
+    let before = everything(&root);
+    let aside = scratch.path().join("aside");
+    let mut extraction = packed.to(&root);
+    extraction.aside = Some(&aside);
+    packed.extract(&extraction).unwrap();
+    let [first, second] = back_twice(&aside);
+    assert_eq!((&first.remarks, &second.remarks), (&Vec::new(), &Vec::new()));
+    assert_eq!((second.put_back, second.removed), (0, 0));
+    same(&before, &everything(&root));
+    assert!(!aside.exists());
 }
 
 #[test]

@@ -59,17 +59,36 @@ fn app() -> Instance {
     }
     stand_in(&instance.path("bin/systemctl"), "echo \"$@\" >> \"$DIR/systemctl.calls\"");
     stand_in(&instance.path("ynh/yunohost"), "echo \"$@\" >> \"$DIR/yunohost.calls\"; echo '{}'");
-    // Runs what stands behind `--`, as a child with nothing of the sandbox.
-    stand_in(
-        &instance.path("bin/systemd-run"),
-        "echo \"$@\" >> \"$DIR/systemd-run.calls\"; while [ \"$1\" != -- ]; do shift; done; shift\n\
-         export INVOCATION_ID=theirs; exec \"$@\"",
-    );
+    program(&instance.path("bin/systemd-run"), SYSTEMD_RUN);
     instance
 }
 
+/// Runs what stands behind `--`, as a child with nothing of the sandbox, and replaces variables
+/// in its arguments as systemd does: `$NAME` where it is the whole word, `${NAME}`, and `$$`.
+const SYSTEMD_RUN: &str = r#"#!/usr/bin/python3
+import os, re, sys
+
+with open(os.environ["DIR"] + "/systemd-run.calls", "a") as calls:
+    calls.write(" ".join(sys.argv[1:]) + "\n")
+program, *arguments = sys.argv[sys.argv.index("--") + 1:]
+value = lambda name: os.environ.get(name, "")
+words = [program]
+for word in arguments:
+    if re.fullmatch(r"\$[A-Za-z_]\w*", word):
+        words += value(word[1:]).split()
+    else:
+        found = r"\$(?:(\$)|\{([A-Za-z_]\w*)\})"
+        words.append(re.sub(found, lambda match: match[1] or value(match[2]), word))
+os.environ["INVOCATION_ID"] = "theirs"
+os.execvp(program, words)
+"#;
+
 fn stand_in(path: &Path, body: &str) {
-    fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    program(path, &format!("#!/bin/sh\n{body}\n"));
+}
+
+fn program(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -273,6 +292,22 @@ fn a_service_restores_in_a_unit_of_its_own_and_tells_the_same() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(left, [format!("{id}.json")], "orders are gone with the run");
+}
+
+#[test]
+fn commands_of_a_service_arrive_as_they_were_written() {
+    namespace_or_skip!();
+    let instance = app();
+    let before = r#"X=kept; echo "${X} $X $((6*7)) 100%% \$\$ [${NOBODY:-none}]" > "$DIR/said"; \
+        [ $$ -gt 1 ] && kill -0 $$ && echo $(basename /a/b) >> "$DIR/said""#;
+    let jobs = everything(&instance);
+    let before = format!("[job.web]\nbefore = ['{}']\n", before.replace("\\\n", ""));
+    instance.write("jobs.toml", &jobs.replace("[job.web]\n", &before));
+    let script = "mkdir -p /run/systemd/system\nexport INVOCATION_ID=ours\nlarder run web";
+    ok(&inside(&instance, script));
+    assert!(calls(&instance, "systemd-run").contains("kept"), "it is a unit that says it");
+    let said = fs::read_to_string(instance.path("said")).unwrap();
+    assert_eq!(said, "kept kept 42 100%% $$ [none]\nb\n");
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn archives_wait_for_the_copies_that_the_goals_want_and_leave_when_they_are_ther
     let copies: Vec<_> = scene.observed.archives[2..].to_vec();
     for mut copy in copies {
         copy.location = "usb".parse().unwrap();
-        copy.how = How::Copied { from: "main".parse().unwrap() };
+        copy.how = How::Copied { from: "main".parse().unwrap(), manual: false };
         scene.observed.archives.push(copy);
     }
     assert_eq!(scene.settle(), 2);
@@ -208,7 +208,7 @@ fn an_archive_that_the_copies_have_overtaken_waits_no_more() {
     scene.copies_to_usb("web", 2, None);
     let mut copy = scene.observed.archives[3].clone();
     copy.location = "usb".parse().unwrap();
-    copy.how = How::Copied { from: "main".parse().unwrap() };
+    copy.how = How::Copied { from: "main".parse().unwrap(), manual: false };
     scene.observed.archives.push(copy);
     insta::assert_snapshot!(check(&scene), @r"
     jerry/web at main (count 3, 5 archives): expire, frees 100
@@ -365,7 +365,7 @@ fn the_copy_of_a_manual_archive_fills_no_slot_either() {
     scene.observed.archives[1].how = How::Manual;
     for mut copy in scene.observed.archives.clone() {
         copy.location = "usb".parse().unwrap();
-        copy.how = How::Copied { from: "main".parse().unwrap() };
+        copy.how = How::Copied { from: "main".parse().unwrap(), manual: false };
         scene.observed.archives.push(copy);
     }
     assert_eq!(scene.settle(), 0);

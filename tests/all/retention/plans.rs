@@ -84,7 +84,7 @@ fn live(scene: &mut Scene, day: Day) {
             let missing = scene.observed.archives.clone();
             for mut copy in missing.into_iter().filter(|archive| !there.contains(&archive.id)) {
                 copy.location = usb.clone();
-                copy.how = How::Copied { from: main.clone() };
+                copy.how = How::Copied { from: main.clone(), manual: false };
                 scene.observed.archives.push(copy);
             }
         }

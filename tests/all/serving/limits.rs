@@ -171,7 +171,7 @@ fn a_handler_is_told_who_is_at_the_other_end() {
         let mut client = site.client_from([127, 0, 0, last]);
         client.send("GET /who HTTP/1.1\r\nhost: x\r\n\r\n");
         let answer = client.answer();
-        assert!(answer.ends_with(&format!("Remote(Some(127.0.0.{last}))")), "{answer}");
+        assert!(answer.ends_with(&format!("Direct(127.0.0.{last})")), "{answer}");
     }
 }
 

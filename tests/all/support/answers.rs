@@ -54,7 +54,7 @@ fn resource(arguments: &[&str]) -> Option<&'static str> {
         ["status", ..] => "GET /api/v1/status",
         ["plan", ..] => "GET /api/v1/plan",
         ["coverage", ..] => "GET /api/v1/coverage",
-        ["archive", "contents", _, _, "--format", ..] => "GET /api/v1/archives/{name}/contents",
+        ["archive", "contents", ..] => "GET /api/v1/archives/{name}/contents",
         ["archive", "list", ..] => "GET /api/v1/archives",
         ["location", "list", ..] => "GET /api/v1/locations",
         ["config", "show", ..] => "GET /api/v1/config",

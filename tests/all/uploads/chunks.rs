@@ -60,7 +60,7 @@ fn the_same_chunk_again_is_fine_and_is_not_written_again() {
     let (tom, file) = (scene.tom(), File::new("a.tar"));
     let id = tom.begun(&file);
     tom.chunk(&id, 1, file.chunk(1)).ok(200);
-    let part = scene.path(&format!("received/tom/.incoming/{id}.tar.part"));
+    let part = scene.path(&format!("received/tom/.incoming/jerry@{id}.tar.part"));
     let written = |path: &std::path::Path| {
         let metadata = path.metadata().unwrap();
         (metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec())

@@ -57,7 +57,7 @@ fn what_is_damaged_on_the_disk_is_noticed_before_it_is_an_archive() {
     let (tom, file) = (scene.tom(), File::new("a.tar"));
     let id = tom.begun(&file);
     tom.send_chunks(&id, &file);
-    let part = scene.path(&format!("received/tom/.incoming/{id}.tar.part"));
+    let part = scene.path(&format!("received/tom/.incoming/jerry@{id}.tar.part"));
     let mut bytes = std::fs::read(&part).unwrap();
     bytes[CHUNK * 2] ^= 1;
     std::fs::write(&part, bytes).unwrap();

@@ -57,7 +57,8 @@ fn what_was_received_and_removed_by_somebody_begins_anew() {
     for by_chunk in [true, false] {
         let id = tom.begun(&file);
         tom.chunk(&id, 0, file.chunk(0)).ok(200);
-        std::fs::remove_file(scene.path(&format!("received/tom/.incoming/{id}.tar.part"))).unwrap();
+        std::fs::remove_file(scene.path(&format!("received/tom/.incoming/jerry@{id}.tar.part")))
+            .unwrap();
         if by_chunk {
             tom.chunk(&id, 1, file.chunk(1)).refused(404, "begin it again");
         }
@@ -72,7 +73,7 @@ fn a_hidden_file_that_was_exchanged_is_not_written_to() {
     let scene = Scene::new();
     let (tom, file) = (scene.tom(), File::new("a.tar"));
     let id = tom.begun(&file);
-    let part = scene.path(&format!("received/tom/.incoming/{id}.tar.part"));
+    let part = scene.path(&format!("received/tom/.incoming/jerry@{id}.tar.part"));
     let victim = scene.path("victim");
     std::fs::write(&victim, "precious").unwrap();
     std::fs::remove_file(&part).unwrap();

@@ -34,12 +34,22 @@ fn a_start_keeps_what_open_uploads_left_and_sweeps_what_nobody_owns() {
     scene.tom().chunk(&id, 0, file.chunk(0)).ok(200);
     scene.stop();
     let incoming = scene.path("received/tom/.incoming");
-    for orphan in ["00000000-0000-4000-8000-000000000000.tar.part", "7.tar.part", "x"] {
+    let unsigned = ["00000000-0000-4000-8000-000000000000.tar.part", "7.tar.part", "x"];
+    for orphan in unsigned {
+        std::fs::write(incoming.join(format!("jerry@{orphan}")), "nobody's").unwrap();
+        // As an earlier version made it, long ago.
         std::fs::write(incoming.join(orphan), "nobody's").unwrap();
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(25);
+        let file = std::fs::File::options().write(true).open(incoming.join(orphan)).unwrap();
+        file.set_modified(long_ago).unwrap();
     }
+    std::fs::write(incoming.join("8.tar.part"), "somebody's, perhaps").unwrap();
+    std::fs::write(incoming.join("tom@7.tar.part"), "another instance's").unwrap();
     scene.start();
-    crate::support::wait_for("the sweep", || scene.parts().len() == 1);
-    assert_eq!(scene.parts(), [format!("{id}.tar.part")]);
+    crate::support::wait_for("the sweep", || scene.parts().len() == 3);
+    let mut parts = scene.parts();
+    parts.sort();
+    assert_eq!(parts, ["8.tar.part", &format!("jerry@{id}.tar.part"), "tom@7.tar.part"]);
     assert_eq!(scene.tom().received(&id), [0]);
 }
 
@@ -50,7 +60,8 @@ fn a_crash_between_the_record_and_the_file_of_an_upload_is_made_up_for() {
     for by_start in [true, false] {
         let id = scene.tom().begun(&file);
         scene.stop();
-        std::fs::remove_file(scene.path(&format!("received/tom/.incoming/{id}.tar.part"))).unwrap();
+        std::fs::remove_file(scene.path(&format!("received/tom/.incoming/jerry@{id}.tar.part")))
+            .unwrap();
         scene.start();
         if by_start {
             assert_eq!(scene.tom().begin(&file.announced()).ok(200)["upload_id"], id);
@@ -106,7 +117,7 @@ fn a_crash_between_the_bytes_of_a_chunk_and_its_record_costs_that_chunk_only() {
     let id = scene.tom().begun(&file);
     scene.tom().chunk(&id, 0, file.chunk(0)).ok(200);
     scene.stop();
-    let part = scene.path(&format!("received/tom/.incoming/{id}.tar.part"));
+    let part = scene.path(&format!("received/tom/.incoming/jerry@{id}.tar.part"));
     let mut bytes = std::fs::read(&part).unwrap();
     bytes[100_000..200_000].fill(0xff);
     std::fs::write(&part, bytes).unwrap();
@@ -171,4 +182,24 @@ fn a_finished_upload_is_forgotten_and_its_archive_is_not() {
     assert_eq!(std::fs::read(scene.path("received/tom/a.tar")).unwrap(), file.bytes);
     assert_eq!(scene.local().get("/archives").ok(200)[0]["condition"], "present");
     scene.tom().begin(&file.announced()).refused(409, "with the same content");
+}
+
+#[test]
+fn an_upload_that_an_earlier_version_began_goes_on() {
+    let mut scene = Scene::new();
+    let file = File::new("a.tar");
+    let id = scene.tom().begun(&file);
+    scene.tom().chunk(&id, 0, file.chunk(0)).ok(200);
+    scene.stop();
+    let incoming = scene.path("received/tom/.incoming");
+    let (signed, unsigned) = (format!("jerry@{id}.tar.part"), format!("{id}.tar.part"));
+    std::fs::rename(incoming.join(signed), incoming.join(unsigned)).unwrap();
+    scene.start();
+    assert_eq!(scene.tom().received(&id), [0]);
+    for chunk in 1..file.chunks() {
+        scene.tom().chunk(&id, chunk, file.chunk(chunk)).ok(200);
+    }
+    assert_eq!(scene.tom().finish(&id).status, 200);
+    assert_eq!(std::fs::read(scene.path("received/tom/a.tar")).unwrap(), file.bytes);
+    assert!(scene.parts().is_empty());
 }

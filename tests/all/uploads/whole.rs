@@ -140,7 +140,7 @@ fn a_chunk_that_was_answered_is_there_and_one_that_was_not_can_be_sent_again_aft
                 done
             })
         };
-        let part = instance.path(&format!("received/tom/.incoming/{id}.tar.part"));
+        let part = instance.path(&format!("received/tom/.incoming/jerry@{id}.tar.part"));
         let blocks = || std::os::unix::fs::MetadataExt::blocks(&part.metadata().unwrap());
         let before = blocks();
         instance.wait("something of it arrives", || blocks() > before || sender.is_finished());

@@ -148,7 +148,11 @@ impl Instance {
 
     /// Starts the daemon and waits until it answers.
     pub(crate) fn daemon(&self) -> Daemon<'_> {
-        let daemon = self.spawn_daemon();
+        self.answering(self.spawn_daemon())
+    }
+
+    /// Waits until a daemon answers.
+    fn answering<'a>(&'a self, daemon: Daemon<'a>) -> Daemon<'a> {
         self.wait("the daemon answers", || {
             std::os::unix::net::UnixStream::connect(self.path("control.sock")).is_ok()
         });
@@ -157,12 +161,28 @@ impl Instance {
 
     /// Starts the daemon and does not wait.
     pub(crate) fn spawn_daemon(&self) -> Daemon<'_> {
+        self.spawn(self.command(&["daemon"]))
+    }
+
+    /// Starts a daemon whose files can be made too large by [`Daemon::limit_files`], and waits
+    /// until it answers.
+    pub(crate) fn daemon_with_limits(&self) -> Daemon<'_> {
+        let plain = self.command(&["daemon"]);
+        let mut command = Command::new("sh");
+        // Without this the signal ends it before the write fails.
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(plain.get_program());
+        command.args(plain.get_args()).stdin(Stdio::null());
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        self.answering(self.spawn(command))
+    }
+
+    fn spawn(&self, mut command: Command) -> Daemon<'_> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.path("daemon.log"))
             .unwrap();
-        let child = self.command(&["daemon"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         Daemon { instance: self, child }
     }
 
@@ -171,7 +191,7 @@ impl Instance {
         let start = Instant::now();
         while !condition() {
             assert!(
-                start.elapsed() < PATIENCE,
+                start.elapsed() < crate::support::patience(PATIENCE),
                 "never happened: {what}\n{}",
                 std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
             );
@@ -199,6 +219,13 @@ impl Daemon<'_> {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Fails its writes behind so many bytes of a file, as a full disk does; `unlimited` ends that.
+    pub(crate) fn limit_files(&self, most: &str) {
+        let (pid, limit) = (self.pid().to_string(), format!("--fsize={most}:"));
+        let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+        assert!(status.unwrap().success());
     }
 
     /// Sends it a signal by name.

@@ -142,19 +142,60 @@ fn the_last_good_archive_and_a_pinned_one_cannot_be_deleted() {
 }
 
 #[test]
+fn every_copy_of_an_archive_is_meant_where_no_location_is_named() {
+    let instance = Instance::new(&format!(
+        "{JOB}send_to = [\"usb\"]\n[location.usb]\npath = \"../usb\"\nmin_free = \"1 MiB\"\n"
+    ));
+    instance.source("notes/a.txt", b"alpha");
+    instance.ok(&["apply"]);
+    let runs = instance.json(&["verify", "notes@latest"]);
+    let mut places: Vec<&str> =
+        runs.as_array().unwrap().iter().map(|run| run["location"].as_str().unwrap()).collect();
+    places.sort_unstable();
+    assert_eq!(places, ["main", "usb"], "{runs}");
+    assert_eq!(
+        instance.json(&["verify", "notes@latest", "--location", "usb"]).as_array().unwrap().len(),
+        1
+    );
+
+    let pinned = || -> Vec<bool> {
+        let list = instance.json(&["archive", "list"]);
+        list.as_array().unwrap().iter().map(|one| one["pinned"].as_bool().unwrap()).collect()
+    };
+    instance.ok(&["archive", "pin", "notes@latest"]);
+    assert_eq!(pinned(), [true, true]);
+    instance.ok(&["archive", "unpin", "notes@latest"]);
+    assert_eq!(pinned(), [false, false]);
+    let said = instance.fails(1, &["archive", "delete", "notes@latest", "--yes"]);
+    assert!(said.contains("more than one location"), "{said}");
+}
+
+#[test]
 fn a_job_that_vanishes_leaves_its_archives_alone() {
     let instance = with_old_archives(5);
+    instance.ok(&["recover", "--done"]);
     instance.write("jobs.toml", "");
     instance.ok(&["apply"]);
     assert_eq!(instance.tars().len(), 5);
     let name = &instance.archives()[0]["name"];
     let why = instance.ok(&["why", name.as_str().unwrap()]);
     assert!(why.contains("orphaned") || why.contains("no longer"), "{why}");
+    let list = instance.ok(&["archive", "list"]);
+    let line = list.lines().nth(1).unwrap();
+    assert_eq!(line.matches("orphaned").count(), 1, "{list}");
+    // What anybody may read is written also where no daemon runs.
+    let public = std::fs::read_to_string(instance.path("public/archives.json")).unwrap();
+    assert!(public.contains(name.as_str().unwrap()), "{public}");
+    // The log has the times of the instance, as the list of runs has.
+    let run = instance.json(&["runs"])[0]["id"].to_string();
+    let log = instance.ok(&["log", &run]);
+    assert!(log.lines().all(|line| line.contains("+01:00 ") || line.contains("+02:00 ")), "{log}");
 }
 
 #[test]
 fn a_renamed_job_keeps_its_archives() {
     let instance = with_old_archives(2);
+    instance.ok(&["recover", "--done"]);
     instance.ok(&["apply"]);
     instance.write(
         "jobs.toml",
@@ -179,6 +220,8 @@ fn a_corrupt_archive_is_found_and_fills_no_slot() {
     let said = instance.fails(1, &["archive", "verify", &name]);
     assert!(said.contains("corrupt"), "{said}");
     assert_eq!(instance.archives()[0]["condition"], "corrupt");
+    let list = instance.ok(&["archive", "list"]);
+    assert!(list.contains("corrupt") && !list.contains("good"), "{list}");
     assert_ne!(instance.json(&["status"])[0]["verdict"], "protected");
     assert!(!instance.fails(2, &["status", "--check"]).is_empty());
 }

@@ -36,6 +36,35 @@ fn what_yunohost_finishes_after_the_daemon_was_killed_is_taken_in() {
 }
 
 #[test]
+fn what_is_whole_and_described_stays_when_only_its_record_cannot_be_written() {
+    root_or_skip!();
+    let (instance, host) = server(CLOUD);
+    host.switch("wait-writing", "");
+    let daemon = instance.daemon_with_limits();
+    let run = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| instance.larder(&["run", "cloud"]));
+        instance.wait("YunoHost writes", || !instance.tars().is_empty());
+        // Small files can be written, and the state cannot.
+        daemon.limit_files("8192");
+        host.off("wait-writing");
+        instance.wait("it is described", || {
+            instance.files().iter().any(|file| file.ends_with(".larder.json"))
+        });
+        instance.wait("its record fails", || {
+            let log = std::fs::read_to_string(instance.path("daemon.log")).unwrap();
+            log.contains("record") || !host.calls_of("backup", "delete").is_empty()
+        });
+        daemon.limit_files("unlimited");
+        asked.join().unwrap()
+    });
+    assert!(!run.status.success(), "{run:?}");
+    assert_eq!(host.calls_of("backup", "delete").len(), 0);
+    instance.wait("it is listed", || instance.archives().len() == 1);
+    assert_eq!(instance.archives()[0]["outcome"], "good");
+    assert_eq!(foreign(&instance).len(), 0);
+}
+
+#[test]
 fn half_a_tar_that_nobody_writes_any_more_stays_foreign() {
     root_or_skip!();
     let (instance, host) = server(CLOUD);

@@ -19,7 +19,7 @@ use crate::state::StateError;
 use super::super::super::context::{Context, Done, Failure, with_causes};
 use super::super::super::core::Core;
 use super::super::super::{Autonomy, Event};
-use super::{find, finish};
+use super::{describe, find};
 
 /// Where the state keeps them.
 const KEY: &str = "owed-by-yunohost";
@@ -212,8 +212,10 @@ pub(crate) fn adopt(
             && [".tar", ".tar.gz"].iter().any(|end| file_name == format!("{}{end}", owed.name))
     })?;
     let job = cx.desired.jobs.get(job)?;
-    let result =
-        cx.available(location).and_then(|(store, _)| finish(cx, job, store.as_ref(), &owed, None));
+    let result = cx
+        .available(location)
+        .and_then(|(store, _)| describe(cx, job, store.as_ref(), &owed, None))
+        .and_then(|described| described.enter(cx, &owed));
     if result.as_ref().is_err_and(|failure| failure.stopped.is_none()) {
         // It is told once; from now on it is a foreign file like any other.
         forget(&cx.core, &owed);

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::told_of_job;
+use super::{told, told_of_job};
 
 #[test]
 fn a_misspelt_key_is_shown_with_the_right_one() {
@@ -65,6 +65,8 @@ fn a_wrong_type_says_what_it_wants() {
       |
     4 | enabled = "yes"
       |           ^^^^^
+      |
+    hint: write it like `true`
     "#);
 }
 
@@ -217,6 +219,8 @@ fn the_same_copy_twice() {
       |
     4 | send_to = ["usb", "usb"]
       |                   ^^^^^
+      |
+    hint: remove one of them
     "#);
 }
 
@@ -257,4 +261,36 @@ fn a_send_to_that_is_no_list() {
       |
     hint: write it like `["…"]`
     "#);
+}
+
+#[test]
+fn two_jobs_with_one_label_are_told_also_while_something_else_is_wrong_with_one() {
+    let job = |name: &str, more: &str| {
+        format!(
+            "[job.{name}]\ntype = \"custom_dir\"\nsource_path = \"/srv\"\nlabel = \"x\"\n{more}\n"
+        )
+    };
+    let all = told(&format!("{}{}", job("a", ""), job("b", "timeout = 6")));
+    assert!(all.contains("`timeout` must be a duration"), "{all}");
+    assert!(all.contains("jobs `b` and `a` both put archives `jerry_x_…` at `main`"), "{all}");
+}
+
+#[test]
+fn mistakes_come_with_a_remedy() {
+    let long = "x".repeat(60);
+    for (text, hint) in [
+        (format!("[retention.{long}]\nmode = \"count\"\nvalue = 1"), "choose a shorter one"),
+        (
+            "[instance]\nname = \"jerry\"\nlisten = [\"unix:rel.sock\"]".to_owned(),
+            "write it like `\"unix:/run/larder/web.sock\"`",
+        ),
+        ("[notify.me]\nmail_to = \"nobody\"".to_owned(), "write it like `\"admin@example.org\"`"),
+        (
+            "[job.app]\ntype = \"ynh_app\"\napp_id = \"a\"\ncore_only = \"yes\"".to_owned(),
+            "write it like `true`",
+        ),
+    ] {
+        let told = told(&text);
+        assert!(told.contains(&format!("hint: {hint}\n")), "{told}");
+    }
 }

@@ -120,6 +120,8 @@ value = 0"#), @r"
       |
     3 | value = 0
       |         ^
+      |
+    hint: write 1 or more
     ");
 }
 

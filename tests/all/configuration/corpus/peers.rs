@@ -69,6 +69,8 @@ name = "the-machine-in-the-cellar-of-the-house""#), @r#"
       |
     2 | name = "the-machine-in-the-cellar-of-the-house"
       |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+    hint: choose a shorter one
     "#);
 }
 
@@ -318,4 +320,70 @@ fn a_token_that_would_store_archives() {
     );
     assert!(told.contains("only peers store archives here"), "{told}");
     assert!(told.contains("write a `[peer.NAME]` with `accept` for whoever sends"), "{told}");
+}
+
+/// What is told of a job that sends to a peer with these keys.
+fn told_of_copy(peer: &str, send_to: &str) -> String {
+    told(&format!(
+        "[instance]\nname = \"jerry\"\n[job.web]\ntype = \"custom_dir\"\nsource_path = \"/var/www\"\n\
+         send_to = [{send_to}]\n[peer.tom]\n{peer}\n"
+    ))
+}
+
+#[test]
+fn a_copy_to_a_peer_that_nothing_reaches() {
+    let channel = "kind = \"backup-channel\"\nhostname = \"tom\"";
+    assert_snapshot!(told_of_copy(channel, "\"usb\", \"tom\""), @r#"
+    error: peer `tom` only names a host: nothing is sent to it
+     --> it.toml:6:19
+      |
+    6 | send_to = ["usb", "tom"]
+      |                   ^^^^^
+      |
+    hint: name the location that it looks into
+    "#);
+    let comes = "kind = \"instance\"";
+    assert_snapshot!(told_of_copy(comes, "{ to = \"tom\" }"), @r#"
+    error: peer `tom` comes to us: it has no `url`, and may not fetch here: this copy would never leave
+     --> it.toml:6:19
+      |
+    6 | send_to = [{ to = "tom" }]
+      |                   ^^^^^
+      |
+    hint: write its `url`, or an `accept` whose `scopes` have `fetch`
+    "#);
+    let accept = |scopes: &str| {
+        format!(
+            "{comes}\naccept = {{ token_hash = \"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\", location = \"main\", scopes = [{scopes}] }}"
+        )
+    };
+    assert_eq!(told_of_copy(&accept("\"fetch\""), "\"tom\""), "", "it comes and takes it");
+    assert!(told_of_copy(&accept("\"list\""), "\"tom\"").contains("would never leave"));
+}
+
+#[test]
+fn a_way_that_a_copy_cannot_go() {
+    let url = "kind = \"instance\"\nurl = \"https://tom.example.org\"";
+    assert_snapshot!(told_of_copy(url, "{ to = \"tom\", via = \"rsync\" }"), @r#"
+    error: peer `tom` has no `ssh`, which rsync needs
+     --> it.toml:6:32
+      |
+    6 | send_to = [{ to = "tom", via = "rsync" }]
+      |                                ^^^^^^^
+      |
+    hint: leave `via` out, or write how it is reached over SSH
+    "#);
+    let host =
+        "kind = \"direct-ssh-direct\"\nssh = { host = \"h\", user = \"u\", path = \"/srv\" }";
+    assert_snapshot!(told_of_copy(host, "{ to = \"tom\", via = \"http\" }"), @r#"
+    error: peer `tom` is a bare host: it has no API
+     --> it.toml:6:32
+      |
+    6 | send_to = [{ to = "tom", via = "http" }]
+      |                                ^^^^^^
+      |
+    hint: leave `via` out
+    "#);
+    assert_eq!(told_of_copy(host, "{ to = \"tom\", via = \"rsync\" }"), "");
+    assert_eq!(told_of_copy(url, "{ to = \"tom\", via = \"http\" }"), "");
 }

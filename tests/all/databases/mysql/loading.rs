@@ -3,6 +3,8 @@
 use super::*;
 use larder::database::DatabaseError;
 
+use crate::support::skipped;
+
 /// What somebody does to a dump.
 type Spoil = fn(&str) -> String;
 
@@ -130,4 +132,53 @@ fn a_right_that_cannot_be_given_is_a_remark() {
     assert_eq!(loaded.remarks.len(), 2, "{:?}", loaded.remarks);
     assert!(loaded.remarks[0].contains("`nobody`@`nowhere`"), "{:?}", loaded.remarks);
     assert!(loaded.remarks[1].starts_with("not carried out: SET GLOBAL"), "{:?}", loaded.remarks);
+}
+
+/// The client runs a program of the shell when it reads `\!` or `system`.
+#[test]
+fn nothing_in_an_archive_runs_a_program() {
+    let server = match Shared::get() {
+        Ok(server) => server,
+        Err(why) => skipped!("{why}"),
+    };
+    server.create("canary");
+    server.sql(Some("canary"), &format!("SET sql_mode = 'NO_ENGINE_SUBSTITUTION';\n{EVERYTHING}"));
+    let before = picture(&server, "canary");
+    let dir = crate::support::dir();
+    dump_into(&server.access, "canary", dir.path());
+    let ran = dir.path().join("ran");
+    let command = format!("\\! touch {}", ran.display());
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    let (create, sql) = (read("canary.create.sql"), read("canary.sql"));
+    let load = || {
+        let load = load_of(&server.access, "canary", dir.path());
+        database::load(Kind::Mysql, &load, &Stop::new(), &mut |_| {})
+    };
+
+    // Rights: one that is refused is a remark.
+    let spoiled = format!("{create}GRANT SELECT ON canary.* TO PUBLIC {command};\n");
+    std::fs::write(dir.path().join("canary.create.sql"), spoiled).unwrap();
+    let loaded = load().unwrap();
+    assert!(!ran.exists(), "a right ran a program");
+    assert!(loaded.remarks.iter().any(|remark| remark.contains("GRANT SELECT")), "{loaded:?}");
+    assert_eq!(picture(&server, "canary"), before);
+
+    // The database itself.
+    let at = create.find("CREATE DATABASE ").unwrap();
+    let end = at + create[at..].find(';').unwrap();
+    let spoiled = format!("{} {command}{}", &create[..end], &create[end..]);
+    std::fs::write(dir.path().join("canary.create.sql"), spoiled).unwrap();
+    load().unwrap_err();
+    assert!(!ran.exists(), "the statement that makes the database ran a program");
+    std::fs::write(dir.path().join("canary.create.sql"), &create).unwrap();
+
+    // Its tables.
+    for line in [&command, &format!("system touch {}", ran.display()), "source /etc/hostname"] {
+        std::fs::write(dir.path().join("canary.sql"), format!("{line}\n{sql}")).unwrap();
+        load().unwrap_err();
+        assert!(!ran.exists(), "`{line}` in the dump ran a program");
+    }
+    std::fs::write(dir.path().join("canary.sql"), &sql).unwrap();
+    load().unwrap();
+    assert_eq!(picture(&server, "canary"), before);
 }

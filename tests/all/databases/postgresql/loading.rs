@@ -175,3 +175,58 @@ fn missing_roles_are_made_as_they_were_and_others_are_left_alone() {
     psql(access, "postgres", "drop role \"Roles Odd\", roles_group, roles_stays;");
     nothing_is_left_of_a_load(access, "roles");
 }
+
+/// psql runs a program of the shell when it reads `\!`, wherever in a statement that stands.
+#[test]
+fn nothing_in_an_archive_runs_a_program() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let access = server_or_skip!();
+    fresh(access, "canary", "create table t (i int); comment on database canary is 'a\\b';");
+    let (dir, _) = dumped(access, "canary");
+    let before = fingerprint(access, "canary");
+    // Who would run it may be the server's owner.
+    let open = support::dir();
+    fs::set_permissions(open.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let ran = open.path().join("r");
+    let command = format!("\\! touch {}", ran.display());
+
+    // Roles: without the description, all of them are made.
+    fs::remove_file(dir.path().join("canary.create.sql")).unwrap();
+    let globals = dir.path().join("globals.sql");
+    let mut text = fs::read_to_string(&globals).unwrap();
+    for statement in [
+        &format!("CREATE ROLE canary_1 {command}\n"),
+        &format!("CREATE ROLE canary_2 /* ' */ {command}\n/* ' */"),
+        "CREATE ROLE canary_3",
+        "SET standard_conforming_strings = off",
+        &format!("COMMENT ON ROLE canary_3 IS '\\' ' {command}\n"),
+    ] {
+        text += statement;
+        text += ";\n";
+    }
+    fs::write(&globals, text).unwrap();
+    let made = loaded(access, "canary", dir.path());
+    assert!(!ran.exists(), "a statement about roles ran a program");
+    let remarks = made.remarks.join("\n");
+    assert!(remarks.contains("role `canary_1`: syntax error"), "{remarks}");
+    assert_same(&fingerprint(access, "canary"), &before);
+    let roles =
+        psql(access, "postgres", "select count(*) from pg_roles where rolname = 'canary_3';");
+    assert_eq!(roles.trim(), "1");
+
+    // What the dump itself says of its database.
+    let dump = dir.path().join("canary.dump");
+    let whole = fs::read(&dump).unwrap();
+    let words = b"CREATE DATABASE canary WITH ";
+    let at = whole.windows(words.len()).position(|window| window == words).unwrap() + words.len();
+    let end = at + whole[at..].iter().position(|byte| *byte == b';').unwrap();
+    let mut spoiled = whole.clone();
+    let command = format!("{command:<width$}", width = end - at);
+    assert_eq!(command.len(), end - at, "there is no room for it");
+    spoiled[at..end].copy_from_slice(command.as_bytes());
+    fs::write(&dump, spoiled).unwrap();
+    let error = load_from(access, "canary", dir.path(), &Before::Dropped).unwrap_err();
+    assert!(!ran.exists(), "the statement that makes the database ran a program");
+    assert!(error.to_string().contains("syntax error"), "{error}");
+    assert_same(&fingerprint(access, "canary"), &before);
+}

@@ -24,6 +24,7 @@ catch_up = "next"
 source_path = "/srv/notes"
 location = "main"
 send_to = ["beside", "within"]
+before = ["X=kept; echo \"${X} $((6*7)) ${NOBODY:-none}\" '$$' > /srv/said"]
 [job.notes.restore]
 system_user = { name = "notes", home = "/srv/notes", shell = "/bin/false" }
 permissions = { owner = "notes:notes", mode = "750" }
@@ -34,6 +35,8 @@ catch_up = "next"
 source_path = "/srv/notes"
 location = "main"
 before = ["touch /srv/slow-begun; while [ ! -e /srv/slow-may-go ]; do sleep 0.1; done"]
+[notify.mail]
+mail_to = "admin@example.org"
 "#;
 
 /// Everything that larder must not lose.
@@ -119,8 +122,24 @@ impl Host {
         machine.wait_until("larder jobs | grep -q notes");
         machine.sh("larder run notes");
         machine.sh("ls /var/backups/larder/first_notes_*.tar");
+        // What the configuration says arrives as it is written.
+        assert_eq!(machine.sh("cat /srv/said"), "kept 42 none $$\n");
         for copy in ["/var/lib/larder/archives", "/var/lib/larder/state/logs/archives"] {
             machine.wait_until(&format!("ls {copy}/first_notes_*.tar"));
+        }
+    }
+
+    /// A failure is mailed: the daemon keeps the letter in a temporary file until it is taken.
+    fn tells(&self) {
+        let machine = &self.machine;
+        machine.sh("printf '#!/bin/sh\\ncat >> /srv/mails\\n' > /usr/sbin/sendmail && chmod 755 /usr/sbin/sendmail");
+        machine.sh("mv /srv/notes /srv/gone; ! larder run notes; mv /srv/gone /srv/notes");
+        machine.wait_until("grep -q 'X-Larder-Event: failure' /srv/mails");
+        machine.sh("larder run notes");
+        if machine.is_booted() {
+            assert_eq!(machine.sh("stat -c '%a %U' /var/cache/larder").trim(), "711 root");
+            let process = self.process();
+            machine.sh(&format!("grep -qz TMPDIR=/var/cache/larder /proc/{process}/environ"));
         }
     }
 
@@ -210,7 +229,9 @@ impl Host {
         self.machine.sh("cp -a /var/lib/larder/archives/first_notes_* /var/lib/larder/public/
              mkdir -p /var/lib/larder/state/drill/7 /var/lib/larder/state/drill/8/in
              echo scratch > /var/lib/larder/state/drill/7/file
-             cp -a /var/lib/larder/archives/first_notes_*.tar /var/lib/larder/state/drill/8/in/");
+             cp -a /var/lib/larder/archives/first_notes_*.tar /var/lib/larder/state/drill/8/in/
+             mkdir -p /var/cache/larder/larder-drill-0-1-x/server /var/cache/larder/.tmpdir
+             touch /var/cache/larder/larder-drill-0-1-x/server/file /var/cache/larder/.tmpfile");
         let before = self.machine.sh(ARCHIVES);
         assert!(before.lines().count() >= 12, "{before}");
         self.machine.sh("dpkg -r larder");
@@ -229,6 +250,7 @@ impl Host {
             assert!(is_archive || is_kept, "{file} is left:\n{left}");
         }
         assert!(left.contains("/etc/larder/secrets/key") && left.contains("/etc/larder/jobs.toml"));
+        self.machine.sh("[ ! -e /var/cache/larder ]");
         self.machine.sh("[ ! -e /run/larder/control.sock ] && [ ! -e /usr/bin/larder ]");
         if self.machine.is_booted() {
             self.machine.sh("! systemctl cat larder && ! systemctl is-enabled larder");
@@ -243,6 +265,7 @@ fn lives(machine: Machine) {
         host.machine.sh("systemd-analyze verify --man=no larder.service");
     }
     host.backs_up();
+    host.tells();
     host.restores();
     host.is_upgraded_under_work();
     host.is_restarted_under_work();

@@ -100,6 +100,35 @@ fn nothing_is_deleted_there_without_prune_and_only_what_the_plan_showed_with_it(
 }
 
 #[test]
+fn a_deletion_there_that_waited_is_judged_again_before_it_is_carried_out() {
+    let host = Host::with(sshd_or_skip!(), |folder| Let::Prune(folder));
+    let world = World::of(&["jerry"]);
+    let jerry = world.instance("jerry");
+    write_peer(jerry, &host, "prune = true");
+    jerry.job("web", "send_to = ['vps']");
+    wait_for("a copy arrived", || tars(&host).len() == 1);
+    jerry.ok(&["run", "web"]);
+    wait_for("a second copy arrived", || tars(&host).len() == 2);
+    jerry.settled();
+    jerry.stop();
+    {
+        let (state, _) = larder::state::State::open(&jerry.path("state")).unwrap();
+        let peer: larder::model::name::PlaceName = "vps".parse().unwrap();
+        let held = state.contacts().unwrap()[&peer].holdings.clone().unwrap();
+        let archives: Vec<_> = held.copies.iter().map(|copy| copy.id).collect();
+        assert_eq!(archives.len(), 2);
+        // An older plan let them go; by now, nothing does.
+        let work = larder::model::run::Work::Prune { peer, archives };
+        let cause = larder::model::run::Cause::Reconcile;
+        state.enqueue(work, cause, jiff::Timestamp::now(), None).unwrap();
+    }
+    jerry.start();
+    let is_over = |run: &serde_json::Value| run["kind"] == "prune" && run["status"] == "success";
+    wait_for("it was carried out", || jerry.runs().iter().any(is_over));
+    assert_eq!(tars(&host).len(), 2, "{:?}", host.names());
+}
+
+#[test]
 fn the_key_is_made_once_and_its_line_is_the_whole_one() {
     let host = Host::new(sshd_or_skip!());
     let world = World::cold(&["jerry"]);

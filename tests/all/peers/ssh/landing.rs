@@ -234,7 +234,7 @@ fn what_was_cut_goes_on_at_another_instance_too() {
         wire.cut();
         assert!(sending.join().unwrap().unwrap_err().is_offline());
     });
-    let partial = tom.path(&format!("received/jerry/.landing/{upload}/.larder-partial/landed"));
+    let partial = tom.path(&format!("received/jerry/.landing/tom@{upload}/.larder-partial/landed"));
     wait_for("what arrived is kept", || partial.exists());
     let fast = Ssh::open(&Peer { bandwidth: None, ..slow }, files.path()).unwrap();
     // rsync there may be on its way out.

@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use larder::progress::Progress;
-use larder::restore::files::{Owners, extract};
-use larder::stop::Stop;
+use larder::restore::files::{FilesError, Owners, extract, undo};
+use larder::stop::{Stop, Stopped};
 
-use super::{Packed, back, everything, same};
+use super::{Packed, back, back_twice, everything, same};
 use crate::archives::{scratch, sh};
 use crate::support::full;
 
@@ -80,7 +80,7 @@ fn a_restore_that_is_killed_is_undone_exactly_or_run_again() {
     );
     let before = everything(&root);
     let prefix = String::from_utf8(packed.prefix.clone()).unwrap();
-    let mut killed = 0;
+    let (mut killed, mut interrupted) = (0, 0);
     let rounds: u64 = if full() { 300 } else { 24 };
     for round in 0..rounds {
         let aside = scratch.path().join(format!("aside-{round}"));
@@ -112,10 +112,41 @@ fn a_restore_that_is_killed_is_undone_exactly_or_run_again() {
             }
             assert!(back(&second).remarks.is_empty());
         }
-        let undone = back(&aside);
-        assert_eq!(undone.remarks, Vec::<String>::new(), "round {round}");
+        // Twice the undoing is interrupted, anywhere; then it goes to its end, and once more.
+        for _ in 0..2 {
+            interrupted += u64::from(back_for_a_while(&aside));
+        }
+        if aside.exists() {
+            for undone in back_twice(&aside) {
+                assert_eq!(undone.remarks, Vec::<String>::new(), "round {round}");
+            }
+        }
         same(&before, &everything(&root));
         assert!(!aside.exists(), "round {round}");
     }
     assert!(killed > 0, "none of {rounds} was killed in time");
+    assert!(interrupted > 0, "no undoing of {rounds} was interrupted in time");
+}
+
+/// Undoes until a moment that is left to chance. Whether that was before the end.
+fn back_for_a_while(aside: &Path) -> bool {
+    if !aside.exists() {
+        return false;
+    }
+    let stop = Stop::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let moment = Duration::from_micros(getrandom::u64().unwrap() % 6_000);
+            std::thread::park_timeout(moment);
+            stop.request(Stopped::Shutdown);
+        });
+        match undo(aside, &stop, &mut |_| {}) {
+            Ok(undone) => {
+                assert_eq!(undone.remarks, Vec::<String>::new());
+                false
+            }
+            Err(FilesError::Stopped(Stopped::Shutdown)) => true,
+            Err(error) => panic!("{error}"),
+        }
+    })
 }
