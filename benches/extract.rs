@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use larder::archive::{Content, Spec, directory_prefix, write};
 use larder::model::archive::{ArchiveId, Sha256};
-use larder::model::job::{CustomDir, JobType};
+use larder::model::job::{CustomDir, JobType, SourceMount};
 use larder::model::location::Codec;
 use larder::progress::Progress;
 use larder::restore::files::{Extraction, Original, Owners, extract};
@@ -137,8 +137,12 @@ fn make_archive(
         recipients: Vec::new(),
         content: Content::Directory(tree.to_owned()),
     };
-    let job =
-        CustomDir { source_path: tree.to_owned(), excludes: Vec::new(), one_file_system: true };
+    let job = CustomDir {
+        source_path: tree.to_owned(),
+        excludes: Vec::new(),
+        one_file_system: true,
+        mount: SourceMount::Any,
+    };
     let source = Box::new(Directory::open(&job)?);
     let file = File::create_new(&path)?;
     let (written, _) = write(source, &spec, file, &Stop::new(), &Progress::new())?;

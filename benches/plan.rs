@@ -14,7 +14,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan, Zoned};
 use larder::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Sha256};
 use larder::model::desired::{Defaults, Desired, Instance, Place};
-use larder::model::job::{CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, Via};
+use larder::model::job::{
+    CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, SourceMount, Via,
+};
 use larder::model::location::{Codec, Location};
 use larder::model::name::{JobName, PlaceName};
 use larder::model::observed::{Attempt, JobFacts, LocationState, Observed, SeriesFacts};
@@ -129,6 +131,7 @@ fn situation(jobs: usize, archives: usize, scenario: Scenario) -> (Desired, Obse
             last_success: Some(finished_at),
             last_failure: None,
             table: None,
+            source: None,
         };
         observed.jobs.insert(job.name.clone(), facts);
         let (places, days): (&[&str], _) = match scenario {
@@ -144,7 +147,7 @@ fn situation(jobs: usize, archives: usize, scenario: Scenario) -> (Desired, Obse
                 if scenario != Scenario::Rebuilt {
                     archive.verified_at = Some(now.timestamp() - SignedDuration::from_hours(24));
                 }
-                newest.push((archive.series(), archive.id));
+                newest.push((archive.written_series(), archive.id));
                 observed.archives.push(archive);
             }
         }
@@ -224,6 +227,7 @@ fn job(nth: usize, scenario: Scenario) -> Job {
             source_path: PathBuf::from("/opt").join(name.as_str()),
             excludes: Vec::new(),
             one_file_system: true,
+            mount: SourceMount::Remembered,
         }),
         label: name.as_str().parse().expect("a label"),
         name,

@@ -68,7 +68,7 @@ if [ "${ONLY:-daemon}" = daemon ]; then
     python3 "$scale" head '100 jobs, 10 000 archives'
     python3 "$scale" command 'catalogue from the sidecars alone (status)' 1 '' \
         "$larder" --config "$config" status
-    python3 "$scale" command 'plan, no daemon' 5 '' "$larder" --config "$config" plan
+    python3 "$scale" command 'plan, no daemon' 5 1 "$larder" --config "$config" plan
     python3 "$scale" start "$larder" "$config" "$socket"
     python3 "$scale" watch "$larder" "$config" "$socket" "${REST:-60}"
 fi
@@ -76,7 +76,7 @@ fi
 if [ "${ONLY:-plan}" = plan ]; then
     make_instance plan 1000 100
     config=$bench/plan/config socket=$bench/plan/control.sock
-    python3 "$scale" head '1 000 jobs, 100 000 archives'
+    python3 "$scale" head '1 000 jobs, 100 000 archives (the goals are for 10 000)'
     python3 "$scale" command 'catalogue from the sidecars alone (status)' 1 '' \
         "$larder" --config "$config" status
     python3 "$scale" command 'plan, no daemon' 5 '' "$larder" --config "$config" plan

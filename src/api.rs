@@ -91,7 +91,8 @@ impl App {
         access::narrowed(self.view(), caller)
     }
 
-    /// The same with this instance's own archives: for what a peer may order that has the scope.
+    /// The part of the view that a caller sees, with this instance's own archives: for what a peer
+    /// may order that has the scope.
     fn view_for_orders(&self, caller: &Caller) -> Arc<View> {
         access::narrowed_to_orders(self.view(), caller)
     }
@@ -113,6 +114,13 @@ impl App {
         match self.0.as_ref() {
             Source::Live(handle, _) => Some(handle),
             Source::Still(_) => None,
+        }
+    }
+
+    /// Has the next view show what was put to a location by others a moment ago.
+    async fn look_for_foreign(&self, location: Option<&str>) {
+        if let Some(handle) = self.live() {
+            handle.look_for_foreign(location).await;
         }
     }
 
@@ -239,6 +247,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(guarded(Scope::Restore, routes!(restore::status)))
         .routes(guarded(Scope::Run, routes!(archives::change::verify)))
         .routes(guarded(Scope::Run, routes!(archives::change::transfer)))
+        .routes(guarded(Scope::Admin, routes!(archives::elsewhere::fetch)))
         .routes(guarded(Scope::Admin, routes!(archives::change::pin)))
         .routes(guarded(Scope::Admin, routes!(archives::change::unpin)))
         .routes(guarded(Scope::Delete, routes!(archives::change::undelete)));

@@ -54,7 +54,7 @@ pub use open::{Contents, OpenError, contents, read_member};
 pub use read_back::{HalfRead, ReadBack, verify, verify_aside};
 pub use reader::{Entry, EntryKind, ReadError, Reader};
 pub use tree::{Tree, compare_tree};
-pub use write::{write, write_into};
+pub use write::{check_source_path, write, write_into};
 
 /// What an archive says about itself.
 #[derive(Debug, Clone)]

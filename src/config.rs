@@ -10,8 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256 as Hasher};
 
+use crate::model::archive::Sha256;
 use crate::model::desired::Desired;
 
 mod build;
@@ -19,6 +20,7 @@ mod certificate;
 mod commit;
 mod context;
 mod diagnostic;
+mod exposed;
 mod form;
 mod keys;
 mod judge;
@@ -64,7 +66,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// The same, as if `text` stood in the file `rel`.
+    /// These files, as if `text` stood in the file `rel`.
     #[must_use]
     pub fn with(mut self, rel: &str, text: impl Into<String>) -> Self {
         self.unread.remove(rel);
@@ -72,7 +74,7 @@ impl Files {
         self
     }
 
-    /// The same without a file.
+    /// These files without one of them.
     #[must_use]
     pub fn without(mut self, rel: &str) -> Self {
         self.files.remove(rel);
@@ -82,23 +84,15 @@ impl Files {
     /// SHA-256 over all names and contents, in hex.
     #[must_use]
     pub fn hash(&self) -> String {
-        let mut hash = Sha256::new();
+        let mut hash = Hasher::new();
         for (name, text) in &self.files {
             for part in [name, text] {
                 hash.update((part.len() as u64).to_le_bytes());
                 hash.update(part);
             }
         }
-        hex(&hash.finalize())
+        Sha256(hash.finalize().into()).to_string()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What came of reading a configuration.
@@ -170,7 +164,8 @@ pub fn parse_with_last_good(files: &Files, last_good: &LastGood, dir: &Path) -> 
     }
     let merged = last_good::merge(&objects, &torn, &failed, last_good, terms);
     let last_good = LastGood::of(&merged.objects);
-    let hash = hex(&Sha256::digest(format!("in force: {}", last_good.to_json())));
+    let hash = Hasher::digest(format!("in force: {}", last_good.to_json()));
+    let hash = Sha256(hash.into()).to_string();
     let desired = merged.built.desired.map(|desired| Desired { hash, ..desired });
     Parsed { desired, diagnostics, stale: merged.stale, last_good }
 }

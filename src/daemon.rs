@@ -202,7 +202,7 @@ async fn feed_watchdog(handle: Handle, stop: Stop) {
         tokio::select! {
             // Losing a tick makes the next one feed.
             _ = ticker.tick() => {
-                if handle.last_beat().elapsed() < LOOP_HANGS {
+                if handle.beat().age().is_none_or(|age| age < LOOP_HANGS) {
                     notify(&[sd_notify::NotifyState::Watchdog]);
                 }
             }
@@ -278,7 +278,7 @@ async fn worth_publishing(events: &mut tokio::sync::broadcast::Receiver<Event>) 
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<StartError>() {
-        Some(StartError::InUse(_)) => 75,
+        Some(StartError::InUse { .. }) => 75,
         Some(StartError::Config { .. } | StartError::Read(_) | StartError::State(_)) | None => 1,
     }
 }

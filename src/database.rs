@@ -21,8 +21,11 @@ use crate::stop::{Stop, Stopped};
 
 pub mod mysql;
 pub mod postgresql;
+mod options;
 mod said;
 mod spool;
+
+pub use options::tells_a_password;
 
 /// Where directories go that the user of a throw-away server must get to: what `TMPDIR` names,
 /// unless it is closed to others.
@@ -217,7 +220,7 @@ impl DatabaseError {
                 error.hint().unwrap_or_else(|| "look at where the password is kept".to_owned())
             }
             DatabaseError::Process(error) => {
-                error.hint().unwrap_or_else(|| "look at the log of the run".to_owned())
+                error.hint_of_ours().unwrap_or_else(|| "look at the log of the run".to_owned())
             }
             DatabaseError::Stopped(_) => "run it again".to_owned(),
         }

@@ -187,7 +187,7 @@ impl DeliveryError {
             }
             Self::Refused { .. } | Self::OtherKind { .. } => None,
             Self::Mail(ProcessError::NotFound { .. }) => Some(PACKAGE_HINT.to_owned()),
-            Self::Mail(error) => error.hint(),
+            Self::Mail(error) => error.hint_of_ours(),
             Self::Spool(_) => Some("is there room in the temporary directory?".to_owned()),
         }
     }

@@ -8,17 +8,21 @@
 //! **Invariant:** nothing here replaces a file, except [`write_atomic`] and [`replace`] the one that
 //! they were asked to.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 pub mod fault;
+mod unfinished;
 
 use fault::Call;
+pub use unfinished::Unfinished;
 
 /// The ending of files that are under way: whoever finds one after a crash may remove it.
 pub const TEMPORARY: &str = ".larder-tmp";
@@ -46,6 +50,7 @@ impl From<u32> for Access {
 /// directory was what failed: then it may be either.
 pub fn write_atomic(path: &Path, bytes: &[u8], access: impl Into<Access>) -> io::Result<()> {
     let temporary = temporary_beside(path)?;
+    let _busy = Busy::with(&temporary);
     let result = write_new(&temporary, bytes, access).and_then(|()| {
         if fault::ask(Call::Replace, &temporary, Some(path))? {
             fs::rename(&temporary, path)?;
@@ -57,6 +62,36 @@ pub fn write_atomic(path: &Path, bytes: &[u8], access: impl Into<Access>) -> io:
         let _ = remove(&temporary);
     }
     result
+}
+
+/// The temporary files that this process is writing.
+static BUSY: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Notes a temporary file for as long as it is written.
+struct Busy<'a>(&'a Path);
+
+impl<'a> Busy<'a> {
+    fn with(temporary: &'a Path) -> Self {
+        busy().insert(temporary.to_owned());
+        Self(temporary)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        busy().remove(self.0);
+    }
+}
+
+fn busy() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    // Each change of it is one step: a panic elsewhere leaves it usable.
+    BUSY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether this process is writing a temporary file just now: then nobody may sweep it.
+#[must_use]
+pub fn is_busy_with(temporary: &Path) -> bool {
+    busy().contains(temporary)
 }
 
 /// Gives a flushed file the name of another, which is gone then, in one step. Durable after
@@ -191,6 +226,24 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a directory and whatever is missing above it, each of them with this mode whatever the
+/// umask. Their names are not durable before [`sync_dir`] of their parents.
+///
+/// # Errors
+/// Whatever the file system answers; what was made by then stays.
+pub fn make_dirs(path: &Path, mode: u32) -> io::Result<()> {
+    let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.is_dir();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    for dir in missing.into_iter().rev() {
+        match make_dir(dir, mode) {
+            // Somebody else did in the meantime.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
 /// Removes a name. Durable after [`sync_dir`] of its directory.
 ///
 /// # Errors
@@ -212,6 +265,14 @@ fn parent(path: &Path) -> &Path {
         Some(parent) => parent,
         None => Path::new("/"),
     }
+}
+
+/// The name of the file that a temporary file of [`write_atomic`] was to replace; `None` for any
+/// other name.
+#[must_use]
+pub fn behind_temporary(name: &str) -> Option<&str> {
+    let (file, id) = name.strip_prefix('.')?.strip_suffix(TEMPORARY)?.rsplit_once('.')?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(file)
 }
 
 fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
@@ -276,6 +337,22 @@ mod tests {
         let path = dir.path().join("a");
         write_atomic(&path, b"", 0o664).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o664);
+    }
+
+    #[test]
+    fn every_directory_that_is_made_has_the_mode_and_those_that_were_there_keep_theirs() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let there = dir.path().join("there");
+        make_dir(&there, 0o700).unwrap();
+        // No umask leaves as much as that.
+        make_dirs(&there.join("a/b/c"), 0o777).unwrap();
+        make_dirs(&there.join("a/b/c"), 0o711).unwrap();
+        for (path, expected) in [("", 0o700), ("a", 0o777), ("a/b", 0o777), ("a/b/c", 0o777)] {
+            assert_eq!(mode(&there.join(path)), expected, "{path}");
+        }
+        fs::write(there.join("file"), "").unwrap();
+        make_dirs(&there.join("file/below"), 0o755).unwrap_err();
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::reconcile::forecast::Forecast;
 use crate::reconcile::{self, Plan};
 use crate::status::JobVerdict;
 
+pub use self::beat::Beat;
 pub use self::contacts::hand::RemoteOrder;
 pub use self::handle::{Handle, OpenWith, Reading};
 pub(crate) use self::members::ask_the_host as list_members;
@@ -35,6 +36,11 @@ pub use self::receive::{
 pub use self::tally::{BOUNDS, Durations, Tally};
 
 mod core;
+mod places;
+mod doors;
+mod attend;
+mod beat;
+mod devices;
 mod handle;
 mod finish;
 mod requests;
@@ -51,13 +57,18 @@ mod space;
 mod answer;
 mod catalogue;
 mod executor;
+mod given_up;
 mod uncovered;
 mod notices;
+mod rest;
+mod damage;
 mod record;
 mod tally;
 mod context;
 mod backup;
 mod around;
+mod awake;
+mod mounted;
 mod after;
 mod room;
 mod suspicion;
@@ -159,6 +170,8 @@ pub struct View {
     pub notices: Arc<Vec<NoticeTarget>>,
     /// Where the API is served: as it is, not as it was at that moment.
     pub listening: Arc<ArcSwap<Listening>>,
+    /// Whether the loop still moves: as it is, too.
+    pub beat: Beat,
 }
 
 /// What is foreseen of the locations of a view, once somebody asked; clones share it.
@@ -293,8 +306,17 @@ pub enum RemoteError {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Another process has the state: exit code 75.
-    #[error("another larder has the state in `{0}` open")]
-    InUse(PathBuf),
+    #[error(
+        "another larder{} has the state in `{}` open",
+        holder.map_or_else(String::new, |process| format!(" (process {process})")),
+        dir.display()
+    )]
+    InUse {
+        /// The state's directory.
+        dir: PathBuf,
+        /// The number of the process that has it, where it is known.
+        holder: Option<u32>,
+    },
     /// The configuration has errors, and none was ever good.
     #[error("the configuration in `{dir}` has {errors} error{}", if *errors == 1 { "" } else { "s" })]
     Config {

@@ -25,13 +25,13 @@
 //!
 //! # The layers
 //!
-//! Imports go downward only; `tests/all/layers.rs` holds the table.
+//! Imports go downward only; `tests/all/layers.rs` holds the table, module by module.
 //!
 //! | layer | modules | what they may do |
 //! |---|---|---|
-//! | show | [`daemon`], [`cli`], [`publish`], [`dashboard`], [`api`] | ask [`engine::Handle`] |
+//! | show | [`cli`], [`daemon`], [`publish`], [`dashboard`], [`api`] | ask [`engine::Handle`] for what is and what is to be done; beyond that use what needs no engine: words, plans of moments to come, checks, and in `cli` whole commands (`check`, `simulate`, `init`, `recover`) |
 //! | run | [`engine`] | everything below, one run at a time |
-//! | touch | [`state`], [`peer`], [`delivery`], [`recover`], [`restore`], [`coverage`], [`location`], [`archive`], [`yunohost`], [`database`], [`source`], [`config`], [`secret`], [`process`], [`durable`], [`progress`], [`causes`], [`stop`] | one concern each; blocking |
+//! | touch | [`state`], [`peer`], [`delivery`], [`recover`], [`restore`], [`coverage`], [`location`], [`archive`], [`yunohost`], [`database`], [`source`], [`config`], [`secret`], [`process`], [`durable`], [`patience`], [`progress`], [`causes`], [`stop`] | one concern each; blocking |
 //! | decide | [`notices`], [`status`], [`reconcile`], [`model`] | no I/O, no clock, no async, no failure |
 //!
 //! # Invariants
@@ -58,6 +58,7 @@ pub mod stop;
 pub mod causes;
 pub mod progress;
 pub mod durable;
+pub mod patience;
 pub mod process;
 pub mod secret;
 pub mod config;

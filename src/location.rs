@@ -35,9 +35,11 @@ mod publish;
 mod receive;
 mod repair;
 mod scan;
+mod seen;
 mod sweep;
 pub mod signer;
 pub mod landing;
+pub mod standing;
 mod trash;
 
 /// What the engine needs of a place where archives rest.

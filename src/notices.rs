@@ -2,7 +2,7 @@
 //!
 //! | event | when |
 //! |---|---|
-//! | failure | a run ended in error; an archive is damaged, lost or suspect, or does not restore; a location cannot be used |
+//! | failure | a run ended in error; an archive is damaged, lost or suspect, or does not restore; a location cannot be used; the state was found damaged |
 //! | overdue | no good archive within the job's goal; another goal (copies, off-site, proofs) not met for a day |
 //! | blocked | deletions wait for approval; everything rests (a new machine in an old name, a jump of the clock, jobs that vanished); the files of the configuration have mistakes |
 //! | recovery | what was told as failure or overdue is well again |

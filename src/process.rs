@@ -141,7 +141,8 @@ pub enum ProcessError {
 }
 
 impl ProcessError {
-    /// What to do about it.
+    /// What to do about it, and nothing of what it said: nobody knows what a command of the
+    /// configuration prints. See [`hint_of_ours`](Self::hint_of_ours).
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -161,11 +162,6 @@ impl ProcessError {
             {
                 Some(format!("make it executable: `chmod +x {program}`"))
             }
-            ProcessError::Failed { tail, .. } | ProcessError::TimedOut { tail, .. }
-                if !tail.is_empty() =>
-            {
-                Some(format!("it said last: {}", tail.lines().last().unwrap_or_default()))
-            }
             ProcessError::Start { .. }
             | ProcessError::Failed { .. }
             | ProcessError::TimedOut { .. }
@@ -173,6 +169,14 @@ impl ProcessError {
             | ProcessError::TooMuch { .. }
             | ProcessError::Lost { .. } => None,
         }
+    }
+
+    /// What to do about a failure of a program that larder runs for itself and that holds no secret:
+    /// its last words are the best there is.
+    #[must_use]
+    pub fn hint_of_ours(&self) -> Option<String> {
+        let ProcessError::Failed { tail, .. } = self else { return self.hint() };
+        tail.lines().last().map(|last| format!("it said last: {last}"))
     }
 }
 

@@ -7,8 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 
 use crate::api::dto;
+use crate::durable;
 use crate::engine::View;
 use crate::model::run::Run;
 
@@ -35,9 +35,10 @@ const DIR_MODE: u32 = 0o755;
 /// A SHA-256 over what a file says.
 type Digest = [u8; 32];
 
-/// What was published last, so that unchanged files are left alone.
+/// What was published last, and where, so that unchanged files are left alone.
 #[derive(Debug, Clone, Default)]
 pub struct Published {
+    dir: PathBuf,
     files: BTreeMap<&'static str, (Digest, Timestamp)>,
 }
 
@@ -52,22 +53,27 @@ pub fn publish(
     last: &mut Published,
 ) -> io::Result<Vec<&'static str>> {
     let now = view.at.timestamp();
+    if last.dir != dir {
+        sweep(dir)?;
+        *last = Published { dir: dir.to_owned(), files: BTreeMap::new() };
+    }
     let mut written = Vec::new();
     let mut show = |name: &'static str, content: Vec<u8>| -> io::Result<()> {
+        let path = dir.join(format!("{name}.json"));
         let digest: Digest = sha2::Sha256::digest(&content).into();
         let current = last.files.get(name).is_some_and(|(known, at)| {
             let age = now.duration_since(*at);
-            *known == digest && age < REFRESH && !age.is_negative()
+            *known == digest && age < REFRESH && !age.is_negative() && path.is_file()
         });
         if current {
             return Ok(());
         }
         if written.is_empty() {
-            prepare(dir)?;
+            durable::make_dirs(dir, DIR_MODE)?;
         }
         let text = envelope(view, name, &content)?;
         drop(content);
-        crate::durable::write_atomic(&dir.join(format!("{name}.json")), &text, FILE_MODE)?;
+        durable::write_atomic(&path, &text, FILE_MODE)?;
         last.files.insert(name, (digest, now));
         written.push(name);
         Ok(())
@@ -76,13 +82,30 @@ pub fn publish(
     Ok(written)
 }
 
-/// The directory, readable for everybody whatever the umask says.
-fn prepare(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
+/// Removes what was under way when a process was killed: whoever has the state is the only one who
+/// writes there.
+fn sweep(dir: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        if name.to_str().is_some_and(is_temporary) {
+            durable::remove(&dir.join(name))?;
+        }
     }
-    fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir)?;
-    fs::set_permissions(dir, fs::Permissions::from_mode(DIR_MODE))
+    Ok(())
+}
+
+/// Whether it is the name of a file until it is complete: `.NAME.json.UUID.larder-tmp`.
+fn is_temporary(name: &str) -> bool {
+    let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(durable::TEMPORARY));
+    let parts = inner.and_then(|inner| inner.rsplit_once('.'));
+    parts.is_some_and(|(file, id)| {
+        let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_id && file.strip_suffix(".json").is_some()
+    })
 }
 
 fn envelope(view: &View, name: &str, content: &[u8]) -> io::Result<Vec<u8>> {

@@ -12,7 +12,7 @@ use jiff::{Timestamp, Zoned};
 use sha2::{Digest as _, Sha256 as Hasher};
 
 use self::expiry::{PassOutcome, SeriesPass};
-use crate::model::archive::{ArchiveId, Condition, Series, Sha256};
+use crate::model::archive::{ArchiveId, Series, Sha256};
 use crate::model::desired::Desired;
 use crate::model::name::{ArchiveName, JobName};
 use crate::model::observed::Observed;
@@ -25,6 +25,7 @@ pub(crate) mod transfers;
 pub(crate) mod drills;
 pub(crate) mod checks;
 pub(crate) mod turns;
+pub(crate) mod failing;
 pub(crate) mod guards;
 pub mod watch;
 pub mod judge;
@@ -142,6 +143,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: &Zoned) -> Plan {
     sum.add(drills::part(&situation));
     let idle = sum.actions.is_empty() && observed.open_runs.is_empty();
     sum.add(checks::part(&situation, idle));
+    sum.add(failing::part(&situation, &passes));
     sum.add(guards::part(&situation));
     sum.add(watch::part(&situation));
 
@@ -200,12 +202,7 @@ fn retention(desired: &Desired, observed: &Observed, passes: &[SeriesPass], now:
     // While anything is odd, people may want deleted archives back.
     if observed.freezes.is_empty() {
         part.actions.extend(expiry::empty_trash(observed, now));
-        part.wakes.extend(observed.archives.iter().filter_map(|archive| match archive.condition {
-            Condition::Trashed { until } => Some(until),
-            Condition::Present | Condition::Corrupt | Condition::Lost | Condition::Unavailable => {
-                None
-            }
-        }));
+        part.wakes.extend(expiry::next_wake(observed, now.timestamp()));
     }
     part
 }

@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
 use crate::model::desired::SecretRef;
+use crate::model::hex;
 use crate::model::token::PREFIX;
 use crate::process::{self, ProcessError};
 use crate::stop::Stop;
@@ -30,14 +31,12 @@ const NON_BLOCKING: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 /// # Errors
 /// The system gives no random numbers.
 pub fn new_token() -> Result<Zeroizing<String>, getrandom::Error> {
-    use std::fmt::Write as _;
     let random = random()?;
+    let digits = Zeroizing::new(hex::encode(random.as_slice()));
     // Long enough from the start: a text that grows leaves copies behind.
-    let mut token = Zeroizing::new(String::with_capacity(PREFIX.len() + 2 * random.len()));
+    let mut token = Zeroizing::new(String::with_capacity(PREFIX.len() + digits.len()));
     token.push_str(PREFIX);
-    for byte in random.iter() {
-        let _ = write!(token, "{byte:02x}");
-    }
+    token.push_str(&digits);
     Ok(token)
 }
 

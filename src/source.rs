@@ -21,8 +21,9 @@ mod attributes;
 mod file;
 mod links;
 mod listing;
+pub mod mount;
 
-pub use excludes::{PatternError, check_patterns};
+pub use excludes::{PatternError, check_pattern};
 
 /// Most findings that are kept with their path; further ones are only counted.
 pub const MOST_REMARKS: usize = 1000;

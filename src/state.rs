@@ -12,7 +12,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
@@ -62,10 +62,12 @@ pub struct Opened {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Another process has it.
-    #[error("the state in `{}` is in use by another process", dir.display())]
+    #[error("the state in `{}` is in use by another process{}", dir.display(), number(*holder))]
     InUse {
         /// The state's directory.
         dir: PathBuf,
+        /// The number of that process, where it is known.
+        holder: Option<u32>,
     },
     /// A later version of the program wrote it.
     #[error(
@@ -104,6 +106,11 @@ pub enum StateError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+}
+
+/// The number of a process behind the word for it.
+fn number(process: Option<u32>) -> String {
+    process.map_or_else(String::new, |number| format!(" ({number})"))
 }
 
 impl StateError {
@@ -188,6 +195,18 @@ impl State {
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T, StateError>,
     ) -> Result<T, StateError> {
         self.store.commit(change)
+    }
+
+    /// Whether the file went back to an earlier commit while it was in use, after an error of the
+    /// disk; until [`State::note_went_back`].
+    #[must_use]
+    pub fn went_back(&self) -> bool {
+        self.store.went_back().load(Ordering::Relaxed)
+    }
+
+    /// Says that this was remembered.
+    pub fn note_went_back(&self) {
+        self.store.went_back().store(false, Ordering::Relaxed);
     }
 
     /// Reads the whole file and compares every checksum; other calls wait meanwhile.

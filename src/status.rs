@@ -2,7 +2,7 @@
 //!
 //! | verdict | when |
 //! |---|---|
-//! | unprotected | no good archive at all, or the newest is older than twice what the goal allows |
+//! | unprotected | no good archive at all, or none within reach, or the newest is older than twice what the goal allows |
 //! | at risk | some goal is not met, or something is wrong that will break one |
 //! | protected | neither |
 //!
@@ -18,7 +18,7 @@ use crate::model::name::{JobName, PlaceName};
 use crate::model::observed::{LastDrill, Observed};
 use crate::reconcile::backups::{self, Decision};
 use crate::reconcile::situation::Situation;
-use crate::reconcile::{Blocked, Plan, expand, guards, show};
+use crate::reconcile::{Blocked, Plan, expand, show};
 
 mod reason;
 mod goals;
@@ -27,7 +27,7 @@ mod nagios;
 pub mod days;
 
 pub use nagios::{Check, check};
-pub use reason::{Heard, Reason};
+pub use reason::{Heard, Reason, Resting};
 
 /// How well a job is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +95,7 @@ pub fn judge(desired: &Desired, observed: &Observed, now: &Zoned) -> Vec<JobVerd
     judge_with(desired, observed, &crate::reconcile::plan(desired, observed, now))
 }
 
-/// The same, for those who have the plan of these facts already.
+/// Judges every living job like [`judge`], for those who have the plan of these facts already.
 #[must_use]
 pub fn judge_with(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<JobVerdict> {
     let situation = Situation::new(desired, observed, &plan.at);
@@ -113,6 +113,36 @@ pub fn judge_with(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<Jo
     verdicts.extend(in_trouble.map(|job| judge_template(&situation, job)));
     verdicts.sort_by(|one, other| one.job.cmp(&other.job));
     verdicts
+}
+
+/// How many jobs are named in one line.
+const NAMED: usize = 5;
+
+/// The jobs of which every copy lies on the disk of what it saves, in one line. No goal speaks of
+/// it, so that it changes no verdict.
+#[must_use]
+pub fn one_disk(observed: &Observed, verdicts: &[JobVerdict]) -> Option<String> {
+    let beside = |job: &JobName, place: &PlaceName| {
+        observed.beside_source.contains(&(job.clone(), place.clone()))
+    };
+    let found = verdicts.iter().filter(|one| {
+        !one.copies.is_empty() && one.copies.iter().all(|place| beside(&one.job, place))
+    });
+    let mut names: Vec<String> = found.map(|one| format!("`{}`", one.job)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        1 => " and of 1 more job".to_owned(),
+        more => format!(" and of {more} more jobs"),
+    };
+    names.truncate(NAMED);
+    Some(format!(
+        "every copy of {}{more} lies on the disk of what it saves, and is lost with it: send copies \
+         to a location on another disk, or to a peer",
+        names.join(", ")
+    ))
 }
 
 fn failed<'a>(situation: &Situation<'a>, template: &Job) -> Option<&'a str> {
@@ -180,8 +210,9 @@ fn judge_job(situation: &Situation, job: &Job, blocked: &[Blocked]) -> JobVerdic
         archives: blocked.archives.len(),
         hash: blocked.hash.clone(),
     }));
-    let freezes = situation.observed.freezes.iter();
-    reasons.extend(freezes.map(|freeze| Reason::Frozen(guards::frozen(freeze))));
+    // The one that rests most, and not why: that is the same for every job, and told once.
+    let resting = situation.observed.freezes.iter().map(Resting::for_freeze).min();
+    reasons.extend(resting.map(Reason::Frozen));
     if !job.enabled {
         reasons.push(Reason::Disabled);
     }

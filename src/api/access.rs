@@ -103,9 +103,9 @@ impl Remote {
         }
     }
 
-    /// The same with what a request says of it. Only what comes over a proxy's socket is believed,
-    /// and of that only the last element, which the proxy wrote: what stands before it, a stranger
-    /// may have.
+    /// The origin with what a request says of it. Only what comes over a proxy's socket is
+    /// believed, and of that only the last element, which the proxy wrote: what stands before it, a
+    /// stranger may have.
     #[must_use]
     pub(super) fn named_by(self, headers: &HeaderMap) -> Self {
         let Self::Proxy(_) = self else { return self };

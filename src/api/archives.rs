@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use super::access::Caller;
 use super::dto::words::{self, CONDITIONS};
 use super::problem::Problem;
-use super::resolve::{Need, Question, resolve};
+use super::resolve::{Need, Question, Unresolved, resolve};
 use super::{App, Page, dto, keep, next_page, page_size};
 use crate::engine::{ArchiveKey, View};
 use crate::model::archive::{Archive, ArchiveId};
@@ -23,7 +23,7 @@ use crate::model::peer::Peer;
 pub(super) mod change;
 pub(super) mod contents;
 pub(super) mod download;
-mod elsewhere;
+pub(super) mod elsewhere;
 pub(super) mod offered;
 
 /// How many archives a page has when nobody says.
@@ -91,7 +91,14 @@ pub(super) fn find<'a>(
     let mut own: Vec<InstanceName> = vec![instance.name.clone()];
     own.extend(instance.formerly.iter().cloned());
     let question = Question { text, location, need, own: &own };
-    Ok(resolve(question, &view.observed.archives)?)
+    resolve(question, &view.observed.archives).map_err(|error| {
+        let is_unknown = matches!(error, Unresolved::NotFound { .. });
+        let problem = Problem::from(error);
+        match elsewhere::hint(view, text).filter(|_| is_unknown && need == Need::AnyCopy) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    })
 }
 
 /// The copy that a path names among the archives of a peer: what it sent, and what bears its name.
@@ -115,7 +122,7 @@ pub(super) fn find_from<'a>(
     let found = resolve(question, &archives).map(key);
     let found = found.map_err(|error| {
         let problem = Problem::from(error);
-        match elsewhere::hint(view, peer, text) {
+        match elsewhere::hint_from(view, peer, text) {
             Some(hint) if problem.status == StatusCode::NOT_FOUND.as_u16() => problem.hint(hint),
             Some(_) | None => problem,
         }
@@ -146,6 +153,11 @@ pub(super) async fn list(
     Query(query): Query<ListQuery>,
     RawQuery(asked): RawQuery,
 ) -> Result<Page<dto::Entry>, Problem> {
+    let foreign_only = query.condition.as_deref() == Some("foreign");
+    // Peers do not make this host look through its disks.
+    if (query.foreign || foreign_only) && caller.peer().is_none() {
+        app.look_for_foreign(query.location.as_deref()).await;
+    }
     let view = app.view_to_read(&caller);
     let limit = page_size(query.limit, if query.leaves { LEAVES_MAX } else { LIMIT })?;
     if query.leaves && limit > LEAVES_MAX {
@@ -162,7 +174,6 @@ pub(super) async fn list(
     let search = query.search.as_deref().map(str::to_lowercase).unwrap_or_default();
     let has = |name: &str| search.is_empty() || name.to_lowercase().contains(&search);
     let of_peer = OfPeer::new(&view, &query);
-    let foreign_only = query.condition.as_deref() == Some("foreign");
     let mut archives: Vec<&Archive> = view
         .observed
         .archives

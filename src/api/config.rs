@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 use super::dto::words;
 use super::problem::Problem;
 use super::{App, dto};
-use crate::engine::{ConfigReport, Foreseen, View};
+use crate::engine::{Beat, ConfigReport, Foreseen, View};
 use crate::model::desired::Desired;
 use crate::model::observed::{LocationState, Observed};
 use crate::{config, reconcile, status};
@@ -76,6 +76,7 @@ pub fn view_of_configuration(dir: &Path, desired: Desired) -> View {
         foreseen: Foreseen::default(),
         uncovered: None,
         listening: Arc::default(),
+        beat: Beat::default(),
         notices: Arc::default(),
         desired: Arc::new(desired),
         at,

@@ -35,12 +35,13 @@ mod space;
 mod upload;
 mod seen;
 pub(super) mod words;
+#[cfg(test)]
+pub(crate) use words::shown_words;
 
 pub use crate::model::peer::shown_host;
 pub(super) use archive::condition_word;
 pub use archive::{Archive, Candidate, Counts, Entry, Foreign, Kept};
-pub(super) use contents::hex;
-pub use contents::{ContentsEntry, from_hex, readable};
+pub use contents::{ContentsEntry, readable};
 pub use coverage::Covered;
 pub use event::{Overview, Reset};
 pub use health::{Checked, ConfigHealth, Diagnostic, EffectiveConfig, Executor, Health};

@@ -33,7 +33,7 @@ pub(super) fn verdicts(
     verdicts.collect()
 }
 
-/// The same, with the day on which each would leave.
+/// What retention says of these, by copy, with the day on which each would leave.
 pub(super) fn verdicts_with_days(
     view: &View,
     archives: &[&Archive],

@@ -42,7 +42,7 @@ pub(super) struct ListQuery {
     cursor: Option<String>,
 }
 
-/// The same for the runs of one job.
+/// Which runs of one job to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct OfJobQuery {

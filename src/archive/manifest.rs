@@ -9,6 +9,8 @@ use std::io::{self, BufRead as _, Read, Seek as _, Write as _};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::hex;
+
 /// The manifest's member name.
 pub(crate) const MEMBER: &str = "manifest.jsonl.zst";
 
@@ -46,7 +48,7 @@ pub struct Line {
     /// not UTF-8, only nearly; see `link_hex`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// The same in hex, where it is not UTF-8.
+    /// The text or target of `link` in hex, where it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_hex: Option<String>,
     /// SHA-256 of a file without holes.
@@ -75,37 +77,24 @@ impl Line {
     /// The member's name, as it is in the archive.
     #[must_use]
     pub fn name(&self) -> Vec<u8> {
-        let hex = self.path_hex.as_deref().and_then(from_hex);
-        hex.unwrap_or_else(|| self.path.clone().into_bytes())
+        let raw = self.path_hex.as_deref().and_then(hex::decode);
+        raw.unwrap_or_else(|| self.path.clone().into_bytes())
     }
 
     /// The text or target of a link; `None` for what is no link, and in manifests of early versions.
     #[must_use]
     pub fn link(&self) -> Option<Vec<u8>> {
-        let hex = self.link_hex.as_deref().and_then(from_hex);
-        hex.or_else(|| self.link.clone().map(String::into_bytes))
+        let raw = self.link_hex.as_deref().and_then(hex::decode);
+        raw.or_else(|| self.link.clone().map(String::into_bytes))
     }
 
     /// `path` and `path_hex` of a member's name.
     pub(crate) fn path_of(name: &[u8]) -> (String, Option<String>) {
         match std::str::from_utf8(name) {
             Ok(text) => (text.to_owned(), None),
-            Err(_) => (String::from_utf8_lossy(name).into_owned(), Some(hex(name))),
+            Err(_) => (String::from_utf8_lossy(name).into_owned(), Some(hex::encode(name))),
         }
     }
-}
-
-fn from_hex(hex: &str) -> Option<Vec<u8>> {
-    (0..hex.len() / 2).map(|n| u8::from_str_radix(hex.get(2 * n..2 * n + 2)?, 16).ok()).collect()
-}
-
-/// Bytes as hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The manifest while it grows.

@@ -85,10 +85,11 @@ impl Fingerprint {
     }
 }
 
-/// The same as [`verify`] without taking anything from anybody: what was read is dropped from the
-/// page cache, so that nothing which somebody works with is pushed out of it, and both threads are
-/// as nice as can be. The calling thread reads the file and stays that nice: it should be one that
-/// ends soon. `from` is where an earlier reading stopped; that of another file counts for nothing.
+/// Verifies like [`verify`], without taking anything from anybody: what was read is dropped from
+/// the page cache, so that nothing which somebody works with is pushed out of it, and both threads
+/// are as nice as can be. The calling thread reads the file and stays that nice: it should be one
+/// that ends soon. `from` is where an earlier reading stopped; that of another file counts for
+/// nothing.
 ///
 /// # Errors
 /// When the file cannot be read.

@@ -17,7 +17,7 @@ use super::open::OpenError;
 use super::reader::Reader;
 use super::tarball::decimal;
 use crate::model::archive::Sha256;
-use crate::model::job::CustomDir;
+use crate::model::job::{CustomDir, SourceMount};
 use crate::progress::Progress;
 use crate::source::directory::Directory;
 use crate::source::{Extent, FileBody, Kind, Member, Source as _, SourceError, What};
@@ -63,7 +63,12 @@ pub fn compare_tree(
         }
         return Ok(Some(result));
     }
-    let walk = CustomDir { source_path: root, excludes: Vec::new(), one_file_system: true };
+    let walk = CustomDir {
+        source_path: root,
+        excludes: Vec::new(),
+        one_file_system: true,
+        mount: SourceMount::Any,
+    };
     let mut walk = Directory::open(&walk).map_err(unreadable)?;
     let mut comparing = Comparing { tree, result: Comparison::default(), holes: None };
     // The directories above the content are no members.

@@ -60,7 +60,7 @@ pub fn write_into<D: Destination>(
     progress: &Progress,
 ) -> Result<(Written, D), WriteError> {
     if let Content::Directory(root) = &spec.content {
-        check_path(root)?;
+        check_source_path(root)?;
     }
     if !spec.recipients.is_empty() {
         identity::encryptor(&spec.recipients)?;
@@ -130,8 +130,11 @@ fn conclude<D>(
     Ok((written, sunk.destination))
 }
 
-/// The path of the source stands in a table that shell scripts read.
-fn check_path(path: &Path) -> Result<(), WriteError> {
+/// Checks the path of a source: it stands in a table that shell scripts read.
+///
+/// # Errors
+/// When it is not absolute, not UTF-8, or has `.`, `..` or a control character.
+pub fn check_source_path(path: &Path) -> Result<(), WriteError> {
     let refuse = |reason| Err(WriteError::Path { path: path.to_owned(), reason });
     let bytes = path.as_os_str().as_bytes();
     if !bytes.starts_with(b"/") {

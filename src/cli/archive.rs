@@ -16,6 +16,7 @@ mod contents;
 mod export;
 mod list;
 mod show;
+mod stream;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
@@ -37,6 +38,8 @@ pub(super) enum Command {
     Export(ExportArguments),
     /// Copy an archive to another location, or to a peer
     Send(SendArguments),
+    /// Bring an archive here that peers hold alone, and pin it
+    Fetch(FetchArguments),
     /// Keep an archive until it is unpinned
     Pin(PinArguments),
     /// Let retention judge an archive again
@@ -183,12 +186,17 @@ pub(super) struct ContentsArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  larder archive export web@latest --to web.tar
-  larder archive export web@latest --plain | tar xf - -C /tmp/web")]
+  larder archive export web@latest --plain --to web.tar
+  larder archive export web@latest --plain | tar xf - -C /tmp/web
+  larder archive export web@latest --plain --identity key.txt --to web.tar    an encrypted one
+  larder archive export web@latest --to web.copy     as it rests: compressed, encrypted
+
+What is written is compared with the recorded SHA-256. A damaged archive never gets the name behind
+`--to`; to standard output it is written all the same. Exit code 1 when it is damaged.")]
 pub(super) struct ExportArguments {
     #[command(flatten)]
     one: OneArguments,
-    /// Into this file, which must not exist; to standard output without
+    /// Into this file, which must not exist, once it is whole; to standard output without
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
     /// As a plain tar stream: decompressed and decrypted
@@ -214,11 +222,31 @@ pub(super) struct SendArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  larder archive fetch web@2026-05-08
+  larder archive fetch jerry_web_20260508 --from vps --to usb
+
+For archives of this instance that expired here and are still kept at a peer. Afterwards they are
+restored like any other; `larder archive unpin` lets them expire again.")]
+pub(super) struct FetchArguments {
+    /// Its name there, its id, ORIGIN/NAME, JOB@latest or JOB@DAY
+    archive: String,
+    /// The peer that holds it; whoever does, and answers, without
+    #[arg(long, value_name = "PEER")]
+    from: Option<String>,
+    /// The location that it goes to; that of its job without
+    #[arg(long, value_name = "LOCATION")]
+    to: Option<String>,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = "Example:
   larder archive delete jerry_web_20260508 --location main
 
-The last good archive of a series, pinned ones, and more than a third of a series within a week are
-refused. `larder archive undelete` takes one back while it is in the trash (24 hours by default).")]
+Refused are the last good archive of a series, pinned ones, and more good archives of a series
+within a week than three, or 30 % of them where that is more. Of several archives, those that are
+not refused are deleted all the same; exit code 1. `larder archive undelete` takes one back while it
+is in the trash (24 hours by default).")]
 pub(super) struct DeleteArguments {
     #[command(flatten)]
     many: ManyArguments,
@@ -249,6 +277,7 @@ pub(super) async fn run(context: &Context, command: &Command) -> anyhow::Result<
         Command::Contents(arguments) => contents::contents(context, client, arguments).await,
         Command::Export(arguments) => export::export(context, client, arguments).await,
         Command::Send(arguments) => change::send(context, client, arguments).await,
+        Command::Fetch(arguments) => change::fetch(context, client, arguments).await,
         Command::Pin(PinArguments { copies }) => {
             let location = copies.location.as_deref();
             change::pin(context, client, &copies.archives, location, "pin").await

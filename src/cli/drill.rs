@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::client::{Client, run_id};
 use super::context::Context;
-use super::failure::{FAILED, Failure};
+use super::failure::{FAILED, Failure, Refusals};
 use super::run::follow_these;
 use super::start;
 use super::table::Table;
@@ -21,7 +21,7 @@ use crate::engine::Autonomy;
 
 The newest good archive is restored into a scratch place that is removed afterwards, and compared
 with what was recorded when it was made; a dump is loaded into a throw-away server. Nothing of this
-host is touched. Exit code 1 when one does not restore. Ctrl-C cancels.")]
+host is touched. Exit code 1 when one does not restore or could not be proved. Ctrl-C cancels.")]
 pub(super) struct Arguments {
     /// The jobs
     #[arg(value_name = "JOB")]
@@ -36,20 +36,12 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
             named => named.to_vec(),
         };
         let mut runs = Vec::new();
-        let mut refused = false;
+        let mut refusals = Refusals::default();
         for job in &jobs {
-            match ask(client, job).await {
-                Ok(numbers) => runs.extend(numbers),
-                // Those that were not named one by one do not keep each other from being proved.
-                Err(error) if arguments.jobs.is_empty() => {
-                    context.warn(&format!("{error:#}"));
-                    refused = true;
-                }
-                Err(error) => return Err(error),
-            }
+            runs.extend(refusals.take(context, ask(client, job).await).unwrap_or_default());
         }
         if runs.is_empty() {
-            return Ok(FAILED);
+            return refusals.end(FAILED);
         }
         let followed = follow_these(context, client, runs).await?;
         if context.is_json() {
@@ -57,7 +49,9 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
         } else {
             context.print(&table(context, client, &followed.runs).await?)?;
         }
-        Ok(if followed.has_failed() || refused { FAILED } else { 0 })
+        // Who asks for a proof and gets none must not take it for one.
+        let is_proven = followed.runs.iter().all(|run| outcome(run) == "proven");
+        refusals.end(if followed.has_failed() || !is_proven { FAILED } else { 0 })
     })
     .await
 }

@@ -79,7 +79,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let failure = Self::new(error.to_string());
         match error {
-            StartError::InUse(_) => Self { code: IN_USE, ..failure }
+            StartError::InUse { .. } => Self { code: IN_USE, ..failure }
                 .hint("wait until it is done, or give the command where the daemon runs"),
             StartError::Config { .. } => failure.hint("`larder check` shows them"),
             StartError::Read(_) => failure
@@ -88,6 +88,35 @@ impl From<StartError> for Failure {
                 "be root, or the user that owns `state_dir`; `larder check --live` says more",
             ),
         }
+    }
+}
+
+/// What was refused of several orders: one that is refused keeps the others neither from being
+/// given nor from being waited for.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    first: Option<anyhow::Error>,
+}
+
+impl Refusals {
+    /// What came of an order. The first refusal is what the command ends with; others are told.
+    pub(super) fn take<T>(&mut self, context: &Context, result: anyhow::Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                if self.first.is_some() {
+                    context.warn(&format!("{error:#}"));
+                } else {
+                    self.first = Some(error);
+                }
+                None
+            }
+        }
+    }
+
+    /// How the command ends whose orders were carried out with this exit code.
+    pub(super) fn end(self, code: u8) -> anyhow::Result<u8> {
+        self.first.map_or(Ok(code), Err)
     }
 }
 

@@ -279,7 +279,8 @@ impl<'a> Watch<'a> {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// The look of a bar.
+pub(super) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")

@@ -27,7 +27,9 @@ pub(super) enum Command {
   larder identity new --to larder-key.txt    the secret half into a new file
 
 The public half goes into `encrypt_to` or `[recovery] recipients`. Without the secret half nobody
-can open the archives: print it on paper and keep it away from this host.")]
+can open the archives: print it on paper and keep it away from this host. A file with it is what
+`--identity` of `larder restore`, `larder archive contents`, `larder archive export --plain` and
+`larder recover` takes, and `age --decrypt --identity` as well.")]
 pub(super) struct Arguments {
     /// Write the secret half to this file, which must not exist
     #[arg(long, value_name = "FILE")]
@@ -57,5 +59,15 @@ pub(super) fn run(context: &Context, command: &Command) -> anyhow::Result<u8> {
         "the public half goes into the configuration:\n  [location.NAME]\n  encrypt_to = \
          [\"{recipient}\"]"
     ));
+    let file =
+        arguments.to.as_ref().map_or_else(|| "KEY".to_owned(), |to| to.display().to_string());
+    context.tell("what is encrypted to it is opened with the secret half:");
+    for line in [
+        format!("larder restore JOB@latest --identity {file}"),
+        format!("larder archive export JOB@latest --plain --identity {file} --to JOB.tar"),
+        format!("age --decrypt --identity {file} ARCHIVE.age    (without larder)"),
+    ] {
+        context.tell(&format!("  {line}"));
+    }
     Ok(0)
 }

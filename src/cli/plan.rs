@@ -136,7 +136,7 @@ pub(super) async fn approve(context: &Context, arguments: &ApproveArguments) -> 
         context.print(&format!("approved: deletions of {series}\n"))?;
     }
     if series.is_empty() {
-        context.tell("approved: what retention rested for is over");
+        context.tell("approved: the plan says no more of it");
         return Ok(0);
     }
     context.tell(&if is_daemon {

@@ -36,7 +36,8 @@ const OVERWRITE: &str = "overwrite what is there? type `yes` to go on: ";
   larder restore tom_web_20260508 --peer tom --yes   on another instance
 
 Steps: user, files, permissions, database, service, firewall, commands; those beside the files stand
-in `[job.NAME.restore]` of this host. What is overwritten is first set aside beside it. With --path,
+in `[job.NAME.restore]` of this host. What is overwritten is first set aside beside it; files that
+the archive does not know stay where they are. With --path,
 only files come back unless --only names more. Ctrl-C cancels; the same command may be given again.
 `larder archive export` copies an archive as it is, or as plain tar.")]
 pub(super) struct Arguments {

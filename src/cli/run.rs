@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::apply::finish;
 use super::client::{Client, run_ids};
 use super::context::Context;
-use super::failure::Failure;
+use super::failure::{FAILED, Failure, Refusals};
 use super::follow::{Followed, Until, follow};
 use super::start;
 use super::words::segment;
@@ -94,21 +94,29 @@ pub(super) async fn order(
 /// Asks for these jobs and follows them; one that is queued or running already is followed as it is.
 async fn run_jobs(context: &Context, client: &Client, jobs: &[String]) -> anyhow::Result<u8> {
     let mut runs = Vec::new();
+    let mut refusals = Refusals::default();
     for job in jobs {
-        match client.post(&format!("/jobs/{}/run", segment(job)), None).await {
-            Ok(answer) => runs.extend(run_ids(&answer)?),
-            Err(error) => match error.downcast_ref::<Failure>().and_then(|f| f.run_id) {
-                Some(run) => {
-                    context
-                        .tell(&format!("job `{job}` is queued or running already, as run {run}"));
-                    runs.push(run);
-                }
-                None => return Err(error),
-            },
-        }
+        let asked = ask(context, client, job).await;
+        runs.extend(refusals.take(context, asked).unwrap_or_default());
+    }
+    if runs.is_empty() {
+        return refusals.end(FAILED);
     }
     let followed = follow_these(context, client, runs).await?;
-    finish(context, client, &followed).await
+    refusals.end(finish(context, client, &followed).await?)
+}
+
+async fn ask(context: &Context, client: &Client, job: &str) -> anyhow::Result<Vec<u64>> {
+    match client.post(&format!("/jobs/{}/run", segment(job)), None).await {
+        Ok(answer) => run_ids(&answer),
+        Err(error) => match error.downcast_ref::<Failure>().and_then(|f| f.run_id) {
+            Some(run) => {
+                context.tell(&format!("job `{job}` is queued or running already, as run {run}"));
+                Ok(vec![run])
+            }
+            None => Err(error),
+        },
+    }
 }
 
 /// Follows these runs and no others.

@@ -29,7 +29,8 @@ pub(super) async fn with<T>(
     with_jobs(context, autonomy, Vec::new(), work).await
 }
 
-/// The same; an engine started for it cares for these jobs only, or for all when none is named.
+/// Does `work` with a daemon, or with an engine started for it that cares for these jobs only, or
+/// for all when none is named.
 pub(super) async fn with_jobs<T>(
     context: &Context,
     autonomy: Autonomy,
@@ -43,7 +44,7 @@ pub(super) async fn with_jobs<T>(
     finish(client, work).await
 }
 
-/// The same for a command that only reads: as of `at`, it can do without the state.
+/// Does the `work` of a command that only reads: as of `at`, it can do without the state.
 pub(super) async fn with_view<T>(
     context: &Context,
     at: Option<&str>,
@@ -146,7 +147,7 @@ async fn still_or_engine(context: &Context) -> anyhow::Result<Client> {
         };
         match Engine::start(options).await {
             Ok(handle) => return Ok(Client::local(api::router(handle.clone()), Some(handle))),
-            Err(StartError::InUse(_) | StartError::State(_)) => {}
+            Err(StartError::InUse { .. } | StartError::State(_)) => {}
             Err(error @ (StartError::Config { .. } | StartError::Read(_))) => {
                 return Err(failure(context, error));
             }

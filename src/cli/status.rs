@@ -54,6 +54,9 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
     if let Some(uncovered) = &health.uncovered {
         context.tell(uncovered);
     }
+    if let Some(one_disk) = &health.one_disk {
+        context.tell(one_disk);
+    }
     for remark in &health.notices.remarks {
         context.tell(remark);
     }

@@ -65,7 +65,7 @@ pub(super) fn clean(text: &str) -> String {
     clean
 }
 
-/// The same for a text of several lines.
+/// A text of several lines as it may be printed: each is [`clean`].
 pub(super) fn clean_lines(text: &str) -> String {
     let mut clean_text = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {

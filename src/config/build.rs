@@ -210,7 +210,7 @@ fn single<T>(
     found.into_values().next()
 }
 
-/// The same object twice: an error that names both places.
+/// Reports each object that is there twice: an error that names both places.
 fn twice(objects: &[Object], terms: Terms<'_>, book: &mut Book) {
     let mut first: BTreeMap<&ObjectId, &Object> = BTreeMap::new();
     for object in objects {

@@ -67,7 +67,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same with a remedy.
+    /// The diagnostic with a remedy.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -83,8 +83,8 @@ pub fn judge(dir: &Path, changes: Changes) -> Result<Judged, ConfigError> {
     Ok(judge_files(files, diagnostics, dir))
 }
 
-/// The same with a text beside all files, in the directory of `place`: its objects stand in for
-/// those of the same name, wherever they are written.
+/// Judges a directory as if a text stood beside all files, in the directory of `place`: its objects
+/// stand in for those of the same name, wherever they are written.
 ///
 /// # Errors
 /// The directory cannot be read.

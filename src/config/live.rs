@@ -13,15 +13,22 @@ use crate::model::desired::{Desired, NotifyTarget, Place, SecretRef};
 use crate::model::job::{Command, Database, Job, JobSource};
 use crate::model::location::Location;
 use crate::model::peer::{PeerKind, Ssh};
+use crate::patience::Asker;
 use crate::stop::Stop;
 
+mod answers;
 mod listen;
 mod yunohost;
 
 /// Compares a configuration with this host. Each diagnostic stands at the object that it is about.
 #[must_use]
 pub fn check_live(desired: &Desired) -> Vec<Diagnostic> {
-    let mut host = Host { user: rustix::process::geteuid().as_raw(), found: Vec::new() };
+    let mut host = Host {
+        user: rustix::process::geteuid().as_raw(),
+        found: Vec::new(),
+        asker: Asker::new(answers::touch),
+    };
+    host.look_ahead(desired);
     let nowhere = Place::default();
     if jiff::tz::TimeZone::try_system().is_err() && desired.instance.timezone.iana_name().is_none()
     {
@@ -44,7 +51,10 @@ pub fn check_live(desired: &Desired) -> Vec<Diagnostic> {
         if !job.is_built_in() {
             host.job(job);
         }
-        server.check(&mut host, job, desired.locations.get(&job.location));
+        let location = desired.locations.get(&job.location);
+        if location.is_none_or(|location| host.asker.ask(&location.path).is_some()) {
+            server.check(&mut host, job, location);
+        }
     }
     for peer in desired.peers.values() {
         match &peer.kind {
@@ -87,6 +97,8 @@ pub fn check_live(desired: &Desired) -> Vec<Diagnostic> {
 struct Host {
     user: u32,
     found: Vec<Diagnostic>,
+    /// Asked about a path before anything is done there that could hang.
+    asker: Asker<()>,
 }
 
 impl Host {
@@ -128,6 +140,9 @@ impl Host {
     }
 
     fn source(&mut self, path: &Path, place: &Place) {
+        if !self.answers(path, "the source", Severity::Error, place) {
+            return;
+        }
         let problem = match fs::metadata(path) {
             Ok(meta) if meta.is_dir() => fs::read_dir(path).err(),
             Ok(_) => fs::File::open(path).err(),
@@ -200,6 +215,9 @@ impl Host {
             self.secret(identity, place);
         }
         let severity = if location.removable { Severity::Warning } else { Severity::Error };
+        if !self.answers(&location.path, "the directory", severity, place) {
+            return;
+        }
         self.can_be_made(&location.path, place, severity);
         if location.require_mount
             && let (Some(there), Ok(root)) = (nearest(&location.path), fs::metadata("/"))

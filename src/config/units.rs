@@ -161,16 +161,17 @@ type Problem = (String, String);
 pub(crate) fn check_url(text: &str) -> Result<(), Problem> {
     let problem =
         |message: String| (message, "write it like `https://host.example.org/path`".to_owned());
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"))
-        .ok_or_else(|| problem(format!("`{text}` is not an `https://` address")))?;
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if host.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(problem(format!("`{text}` names no host")));
-    }
+    // First of all, since every other message repeats the address.
+    let behind = text.split_once("://").map_or(text, |(_, behind)| behind);
+    let host = behind.split(['/', '?', '#']).next().unwrap_or_default();
     if host.contains('@') {
         return Err(problem("an address must not hold a user or a password".to_owned()));
+    }
+    if !text.starts_with("https://") && !text.starts_with("http://") {
+        return Err(problem(format!("`{text}` is not an `https://` address")));
+    }
+    if host.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(problem(format!("`{text}` names no host")));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::context::Context;
+use super::exposed;
 use super::keys::Form;
 use super::nearest;
 use super::tree::{Node, Span, Value};
@@ -137,15 +138,20 @@ impl FromNode for String {
             Form::Url => units::check_url(text),
             Form::Recipient => units::check_recipient(text),
             Form::Hash => units::check_hash(text),
+            _ if exposed::has_address_with_password(text) => {
+                exposed::refuse(node.at, exposed::IN_TEXT, cx);
+                return None;
+            }
             _ => Ok(()),
         };
         match problem {
             Ok(()) => Some(text.to_owned()),
             // Somebody may have written the token in place of its hash, the identity in place of
-            // its recipient.
+            // its recipient, a password into an address.
             Err((message, hint)) => {
                 match form {
                     Form::Hash | Form::Recipient => cx.error_secret(node.at, &message, &hint),
+                    Form::Url if text.contains('@') => cx.error_secret(node.at, &message, &hint),
                     _ => cx.error_with(node.at, message, hint),
                 }
                 None
@@ -181,8 +187,15 @@ impl FromNode for PathBuf {
     }
     fn from_node(node: &Node, form: &Form, cx: &mut Context<'_>) -> Option<Self> {
         let text = text(node, form, cx)?;
-        if text.is_empty() || text.contains('\0') {
-            cx.error(node.at, "a path cannot be empty or have a NUL character");
+        if text.is_empty() {
+            cx.error(node.at, "a path cannot be empty");
+            return None;
+        }
+        // Paths stand in tables and descriptions that people and shell scripts read line by line.
+        if let Some((at, odd)) = text.char_indices().find(|(_, odd)| odd.is_control()) {
+            let message =
+                format!("a path cannot have the control character `{}`", odd.escape_default());
+            cx.error(inside(node, at, at + 1), message);
             return None;
         }
         if text.starts_with('~') {
@@ -387,6 +400,10 @@ impl FromNode for Command {
     }
     fn from_node(node: &Node, form: &Form, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
+            Value::Text { text, .. } if exposed::has_password(text) => {
+                exposed::refuse(node.at, exposed::IN_COMMAND, cx);
+                None
+            }
             Value::Text { .. } => String::from_node(node, &Form::Text, cx).map(Command::Shell),
             Value::Array(_) => argv(node, cx).map(Command::Argv),
             _ => wrong_type(node, form, cx),
@@ -402,6 +419,10 @@ pub(crate) fn argv(node: &Node, cx: &mut Context<'_>) -> Option<Vec<String>> {
     let read: Vec<Option<String>> = items
         .iter()
         .map(|item| match &item.value {
+            Value::Text { text, .. } if exposed::has_password(text) => {
+                exposed::refuse(item.at, exposed::IN_COMMAND, cx);
+                None
+            }
             // An argument may be empty; the program may not.
             Value::Text { text, .. } if !text.contains('\0') => Some(text.clone()),
             _ => wrong_type(item, &Form::Text, cx),

@@ -1,8 +1,9 @@
 //! Notices that the configuration may have changed.
 //!
 //! The kernel's events only say that it is worth looking; what decides is a fingerprint of every
-//! file (device, inode, size, times). It is also taken again every 30 s, because a replaced
-//! directory or a switched link further up makes no event at all. Changes are told when nothing
+//! file (device, inode, size, times). Where files are links, the places that they lead to are
+//! watched as well. The fingerprint is also taken again every 30 s, because a replaced directory or
+//! a switched link above the configuration makes no event at all. Changes are told when nothing
 //! has happened for a second (or, under constant change, 1.8 s after the first event), and not
 //! while git is at work in the directory.
 //!
@@ -73,7 +74,7 @@ impl Watcher {
         Self::start_with(dir, Patience::default())
     }
 
-    /// The same with other times.
+    /// Begins to watch like [`start`](Self::start), with other times.
     ///
     /// # Panics
     /// When the system lets the process start no thread.
@@ -186,7 +187,7 @@ impl Watch {
 
     fn look(&mut self) -> Listeners {
         let mut found = Fingerprint::of(&self.dir);
-        if found.directories != self.seen.directories {
+        if !found.has_places_of(&self.seen) {
             // What came into a new directory before it was watched must not be missed.
             self.events.follow(&found);
             found = Fingerprint::of(&self.dir);

@@ -19,7 +19,7 @@ const COMPOSE: [&str; 4] =
 /// Where engines keep their volumes.
 const VOLUMES: [(&str, &str); 2] =
     [("docker", "var/lib/docker/volumes"), ("podman", "var/lib/containers/storage/volumes")];
-/// The same for a person who runs one, below the home directory.
+/// Where engines keep the volumes of a person who runs one, below the home directory.
 const OWN_VOLUMES: [(&str, &str); 2] = [
     ("podman", ".local/share/containers/storage/volumes"),
     ("docker", ".local/share/docker/volumes"),

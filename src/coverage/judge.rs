@@ -1,6 +1,5 @@
 //! Which job keeps what: a pure comparison of what was found with a configuration.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{App, Cover, Directory, Facts, Item, Server, Thing, What};
@@ -235,13 +234,7 @@ fn left_out(source: &CustomDir, path: &Path) -> Option<PathBuf> {
     // Patterns that cannot be understood keep the job from running at all.
     let excludes = Excludes::new(&source.excludes).ok()?;
     let below = path.strip_prefix(&source.source_path).ok()?;
-    let mut on_the_way: Vec<&Path> = below.ancestors().collect();
-    on_the_way.reverse();
-    on_the_way
-        .into_iter()
-        .filter(|part| !part.as_os_str().is_empty())
-        .find(|part| excludes.leave_out(part.as_os_str().as_bytes(), true))
-        .map(|part| source.source_path.join(part))
+    excludes.on_the_way(below).map(|part| source.source_path.join(part))
 }
 
 /// Whether a file system begins below a source that does not enter others.

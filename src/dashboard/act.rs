@@ -25,33 +25,109 @@ pub(super) async fn act(State(site): State<Site>, order: Order) -> Response {
     }
 }
 
+/// What a button asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    Run,
+    Drill,
+    Cancel,
+    Undo,
+    Verify,
+    Send,
+    Adopt,
+    Pin,
+    Unpin,
+    Undelete,
+    Delete,
+    Approve,
+    CheckPeer,
+    RemovePeer,
+    ForgetInvitation,
+    EndRecovery,
+    Reload,
+}
+
+impl Act {
+    const ALL: [Self; 17] = [
+        Self::Run,
+        Self::Drill,
+        Self::Cancel,
+        Self::Undo,
+        Self::Verify,
+        Self::Send,
+        Self::Adopt,
+        Self::Pin,
+        Self::Unpin,
+        Self::Undelete,
+        Self::Delete,
+        Self::Approve,
+        Self::CheckPeer,
+        Self::RemovePeer,
+        Self::ForgetInvitation,
+        Self::EndRecovery,
+        Self::Reload,
+    ];
+
+    /// Its word in a form.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Drill => "drill",
+            Self::Cancel => "cancel",
+            Self::Undo => "undo",
+            Self::Verify => "verify",
+            Self::Send => "send",
+            Self::Adopt => "adopt",
+            Self::Pin => "pin",
+            Self::Unpin => "unpin",
+            Self::Undelete => "undelete",
+            Self::Delete => "delete",
+            Self::Approve => "approve",
+            Self::CheckPeer => "check-peer",
+            Self::RemovePeer => "remove-peer",
+            Self::ForgetInvitation => "forget-invitation",
+            Self::EndRecovery => "end-recovery",
+            Self::Reload => "reload",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|act| act.word() == word)
+    }
+
+    /// Whether somebody ticks a box first: it cannot be taken back, or not simply.
+    fn needs_certainty(self) -> bool {
+        matches!(
+            self,
+            Self::Undo | Self::Delete | Self::Approve | Self::RemovePeer | Self::EndRecovery
+        )
+    }
+}
+
 /// Does it; the page that shows it.
 async fn done(site: &Site, order: &Order) -> Result<String, Problem> {
-    let what = order.field("do");
-    match what {
-        "run" | "drill" => {
-            let job = order.field("job");
-            let answer = post(order, &format!("/jobs/{}/{what}", encoded(job)), None).await?;
-            // Of a job with many series, the list of them says more than the first.
-            let is_one = answer["run_ids"].as_array().is_none_or(|runs| runs.len() == 1);
-            Ok(if is_one { run_page(&answer) } else { with_query("runs", &[("job", job)]) })
-        }
-        "cancel" => {
-            let run = encoded(order.field("run"));
+    let word = order.field("do");
+    let Some(act) = Act::from_word(word) else {
+        let problem = Problem::bad_request(format!("this page has no button `{word}`"));
+        return Err(problem.hint("it may come from an older version: load the page again"));
+    };
+    if act.needs_certainty() && order.field("sure") != "yes" {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, order.visitor.words.not_sure));
+    }
+    let (run, peer) = (encoded(order.field("run")), order.field("peer"));
+    match act {
+        Act::Run | Act::Drill => on_job(order, act).await,
+        Act::Cancel => {
             post(order, &format!("/runs/{run}/cancel"), None).await?;
             Ok(format!("run?id={run}"))
         }
-        "undo" => {
-            sure(order)?;
-            let run = encoded(order.field("run"));
-            Ok(run_page(&post(order, &format!("/runs/{run}/undo"), None).await?))
-        }
-        "verify" => Ok(run_page(&post(order, &archive(order, "/verify"), None).await?)),
-        "send" => {
+        Act::Undo => Ok(run_page(&post(order, &format!("/runs/{run}/undo"), None).await?)),
+        Act::Verify => Ok(run_page(&post(order, &archive(order, "/verify"), None).await?)),
+        Act::Send => {
             let body = json!({ "peer": order.field("to") });
             Ok(run_page(&post(order, &archive(order, "/transfer"), Some(body)).await?))
         }
-        "adopt" => {
+        Act::Adopt => {
             let body = json!({
                 "location": order.field("location"),
                 "file_name": order.field("file"),
@@ -59,58 +135,61 @@ async fn done(site: &Site, order: &Order) -> Result<String, Problem> {
             });
             Ok(run_page(&post(order, "/archives/adopt", Some(body)).await?))
         }
-        "pin" | "unpin" | "undelete" => {
-            let mut events = site.handle.subscribe();
-            post(order, &archive(order, &format!("/{what}")), None).await?;
-            let shown = async {
-                while !is_shown(order, what).await {
-                    // Whatever happens next, or is lost, may be the view that shows it.
-                    let _ = events.recv().await;
-                }
-            };
-            let _ = tokio::time::timeout(SHOWN_WITHIN, shown).await;
-            let this = [("id", order.field("id")), ("location", order.field("location"))];
-            Ok(with_query("archive", &this))
-        }
-        "delete" => {
-            sure(order)?;
-            let ask = order.visitor.ask();
-            Ok(run_page(&ask.order(Method::DELETE, &archive(order, ""), None).await?))
-        }
-        "approve" => {
-            sure(order)?;
+        Act::Pin | Act::Unpin | Act::Undelete => on_copy(site, order, act).await,
+        Act::Delete => Ok(run_page(&delete(order, &archive(order, "")).await?)),
+        Act::Approve => {
             let body = json!({ "hash": order.field("hash") });
             post(order, "/plan/approve", Some(body)).await?;
             Ok("plan".to_owned())
         }
-        "check-peer" => {
-            let peer = order.field("peer");
+        Act::CheckPeer => {
             post(order, &format!("/peers/{}/check", encoded(peer)), None).await?;
             Ok(format!("{}#peer-{peer}", with_query("peers", &[("checked", peer)])))
         }
-        "remove-peer" => {
-            sure(order)?;
-            let peer = order.field("peer");
-            let path = format!("/peers/{}", encoded(peer));
-            order.visitor.ask().order(Method::DELETE, &path, None).await?;
+        Act::RemovePeer => {
+            delete(order, &format!("/peers/{}", encoded(peer))).await?;
             Ok(with_query("peers", &[("removed", peer)]))
         }
-        "forget-invitation" => {
-            let path = format!("/invitations/{}", encoded(order.field("peer")));
-            order.visitor.ask().order(Method::DELETE, &path, None).await?;
+        Act::ForgetInvitation => {
+            delete(order, &format!("/invitations/{}", encoded(peer))).await?;
             Ok("peers#invitations".to_owned())
         }
-        "end-recovery" => {
-            sure(order)?;
+        Act::EndRecovery => {
             post(order, "/recovery/done", None).await?;
             Ok("plan".to_owned())
         }
-        "reload" => {
+        Act::Reload => {
             post(order, "/config/reload", None).await?;
             Ok("configuration".to_owned())
         }
-        other => Err(Problem::bad_request(format!("nobody knows what `{other}` is"))),
     }
+}
+
+async fn on_job(order: &Order, act: Act) -> Result<String, Problem> {
+    let job = order.field("job");
+    let answer = post(order, &format!("/jobs/{}/{}", encoded(job), act.word()), None).await?;
+    // Of a job with many series, the list of them says more than the first.
+    let is_one = answer["run_ids"].as_array().is_none_or(|runs| runs.len() == 1);
+    Ok(if is_one { run_page(&answer) } else { with_query("runs", &[("job", job)]) })
+}
+
+/// Changes what is said of a copy, and waits until it can be seen.
+async fn on_copy(site: &Site, order: &Order, act: Act) -> Result<String, Problem> {
+    let mut events = site.handle.subscribe();
+    post(order, &archive(order, &format!("/{}", act.word())), None).await?;
+    let shown = async {
+        while !is_shown(order, act).await {
+            // Whatever happens next, or is lost, may be the view that shows it.
+            let _ = events.recv().await;
+        }
+    };
+    let _ = tokio::time::timeout(SHOWN_WITHIN, shown).await;
+    let this = [("id", order.field("id")), ("location", order.field("location"))];
+    Ok(with_query("archive", &this))
+}
+
+async fn delete(order: &Order, path: &str) -> Result<Value, Problem> {
+    order.visitor.ask().order(Method::DELETE, path, None).await
 }
 
 async fn post(order: &Order, path: &str, body: Option<Value>) -> Result<Value, Problem> {
@@ -118,11 +197,11 @@ async fn post(order: &Order, path: &str, body: Option<Value>) -> Result<Value, P
 }
 
 /// Whether what was asked for can be seen: the page that follows is made of the newest view.
-async fn is_shown(order: &Order, what: &str) -> bool {
+async fn is_shown(order: &Order, act: Act) -> bool {
     let found = order.visitor.ask().get::<Archive>(&archive(order, "/info")).await;
-    found.is_ok_and(|archive| match what {
-        "pin" => archive.pinned,
-        "unpin" => !archive.pinned,
+    found.is_ok_and(|archive| match act {
+        Act::Pin => archive.pinned,
+        Act::Unpin => !archive.pinned,
         _ => archive.condition != "trashed",
     })
 }
@@ -135,12 +214,4 @@ fn archive(order: &Order, what: &str) -> String {
 
 pub(super) fn run_page(answer: &Value) -> String {
     answer["run_id"].as_u64().map_or_else(|| "runs".to_owned(), |run| format!("run?id={run}"))
-}
-
-/// Whether the box was ticked that stands before what cannot be taken back.
-fn sure(order: &Order) -> Result<(), Problem> {
-    if order.field("sure") == "yes" {
-        return Ok(());
-    }
-    Err(Problem::new(StatusCode::BAD_REQUEST, order.visitor.words.not_sure))
 }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::act::Act;
 use super::archives::{job_of, states};
 use super::ask::{encoded, with_query};
 use super::calendar;
@@ -143,13 +144,13 @@ fn actions(visitor: &Visitor, archive: &Archive, places: &[String]) -> Markup {
     html! {
         div.actions {
             @if archive.condition == "trashed" {
-                (order(visitor, "undelete", &this, &html! { button.main { (words.undelete) } }))
+                (order(visitor, Act::Undelete, &this, &html! { button.main { (words.undelete) } }))
             } @else {
-                (order(visitor, "verify", &this, &html! { button { (words.verify) } }))
+                (order(visitor, Act::Verify, &this, &html! { button { (words.verify) } }))
                 @if archive.pinned {
-                    (order(visitor, "unpin", &this, &html! { button { (words.unpin) } }))
+                    (order(visitor, Act::Unpin, &this, &html! { button { (words.unpin) } }))
                 } @else {
-                    (order(visitor, "pin", &this, &html! { button { (words.pin) } }))
+                    (order(visitor, Act::Pin, &this, &html! { button { (words.pin) } }))
                 }
             }
             @if archive.condition != "lost" && archive.condition != "unavailable" {
@@ -163,7 +164,7 @@ fn actions(visitor: &Visitor, archive: &Archive, places: &[String]) -> Markup {
         @if is_there && !places.is_empty() {
             details {
                 summary { (words.send) "…" }
-                (order(visitor, "send", &this, &html! {
+                (order(visitor, Act::Send, &this, &html! {
                     label { (words.send_to) " "
                         select name="to" { @for place in places { option { (place) } } }
                     }
@@ -172,7 +173,7 @@ fn actions(visitor: &Visitor, archive: &Archive, places: &[String]) -> Markup {
             }
         }
         @if archive.condition != "trashed" {
-            (confirmed(visitor, "delete", &this, words.delete, words.delete_sure))
+            (confirmed(visitor, Act::Delete, &this, words.delete, words.delete_sure))
         }
     }
 }

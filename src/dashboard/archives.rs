@@ -5,6 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::act::Act;
 use super::ask::with_query;
 use super::entry::Visitor;
 use super::frame::{self, Page, Tab};
@@ -178,7 +179,7 @@ fn adopt(visitor: &Visitor, foreign: &Foreign, jobs: &[Job]) -> Markup {
         @if !jobs.is_empty() {
             details {
                 summary aria-label=(format!("{} {}", words.adopt, foreign.name)) { (words.adopt) "…" }
-                (order(visitor, "adopt", &this, &html! {
+                (order(visitor, Act::Adopt, &this, &html! {
                     label { (words.adopt_as) " "
                         select name="job" { @for job in jobs { option { (job.name) } } }
                     }

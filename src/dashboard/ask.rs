@@ -152,7 +152,7 @@ pub(super) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
-/// The same behind a path that may have a query already.
+/// A query behind a path that may have one already.
 pub(super) fn and_query(path: &str, pairs: &[(&str, &str)]) -> String {
     let further = with_query("", pairs);
     match further.strip_prefix('?') {

@@ -8,7 +8,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 
-use super::sessions::hex;
+use crate::model::hex;
 
 const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/page.js");
@@ -17,7 +17,7 @@ const ICON: &str = include_str!("assets/icon.svg");
 /// What stands behind the `?` of each address.
 pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
     let all = [STYLE, SCRIPT, ICON].concat();
-    hex(&Sha256::digest(all)[..8])
+    hex::encode(&Sha256::digest(all)[..8])
 });
 
 pub(super) async fn style(RawQuery(version): RawQuery) -> Response {

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use maud::{Markup, html};
 
+use super::act::Act;
 use super::ask::with_query;
 use super::entry::Visitor;
 use super::forms::{Order, TOKEN_FIELD};
@@ -52,7 +53,7 @@ async fn content(visitor: &Visitor, tried: Option<&Tried<'_>>) -> Result<Page, P
             }
         }
         div.actions {
-            (order(visitor, "reload", &[], &html! { button { (words.reload) } }))
+            (order(visitor, Act::Reload, &[], &html! { button { (words.reload) } }))
             a.button href="new-job" { (words.new_job) }
         }
         h2 { (words.effective) }

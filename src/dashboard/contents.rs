@@ -12,8 +12,9 @@ use super::entry::Visitor;
 use super::frame::{self, Page, Tab};
 use super::parts::{archive_link, bytes, maybe_time, table, told};
 use super::words::Words;
-use crate::api::dto::{Archive, ContentsEntry, from_hex, readable};
+use crate::api::dto::{Archive, ContentsEntry, readable};
 use crate::api::problem::Problem;
+use crate::model::hex;
 
 /// How many entries stand on a page.
 const LIMIT: &str = "200";
@@ -132,7 +133,7 @@ fn pages(words: &Words, look: &Look, next: Option<&str>) -> Markup {
 
 /// The names that lead to a directory, each with the way to it.
 fn way(words: &Words, look: &Look) -> Markup {
-    let name = match from_hex(&look.path_hex).filter(|name| !name.is_empty()) {
+    let name = match hex::decode(&look.path_hex).filter(|name| !name.is_empty()) {
         Some(name) => name,
         None if look.path.starts_with('/') && look.path.len() > 1 => {
             [b"data/custom", look.path.as_bytes()].concat()
@@ -148,7 +149,7 @@ fn way(words: &Words, look: &Look) -> Markup {
         above.extend_from_slice(part);
         let to = match std::str::from_utf8(&above) {
             Ok(path) => look.at(path, ""),
-            Err(_) => look.at("", &hex(&above)),
+            Err(_) => look.at("", &hex::encode(&above)),
         };
         steps.push((readable(part), to));
     }
@@ -163,10 +164,6 @@ fn way(words: &Words, look: &Look) -> Markup {
             @if let Some((name, _)) = &last { li { span aria-current="page" { (name) } } }
         } }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn search(words: &Words, look: &Look) -> Markup {

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::Site;
 use super::entry::Visitor;
-use super::sessions::hex;
+use crate::model::hex;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The field that carries the token.
@@ -95,7 +95,7 @@ pub(super) fn token(secret: &[u8; 32], who: &[u8]) -> String {
     let mut hash = Sha256::new();
     hash.update(secret);
     hash.update(Sha256::digest(who));
-    hex(&hash.finalize())
+    hex::encode(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::act::Act;
 use super::ask::{encoded, with_query};
 use super::calendar;
 use super::entry::Visitor;
@@ -56,8 +57,8 @@ async fn content(visitor: &Visitor, name: &str) -> Result<Page, Problem> {
         div #state data-live { (state(words, &job)) }
         div.actions {
             @if job.state == "present" {
-                (order(visitor, "run", &[("job", name)], &html! { button.main { (words.run_now) } }))
-                (order(visitor, "drill", &[("job", name)], &html! { button { (words.drill_now) } }))
+                (order(visitor, Act::Run, &[("job", name)], &html! { button.main { (words.run_now) } }))
+                (order(visitor, Act::Drill, &[("job", name)], &html! { button { (words.drill_now) } }))
             }
             @let declared = name.split('/').next().unwrap_or(name);
             @if job.place.contains(':') {

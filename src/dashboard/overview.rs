@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use axum::response::Response;
 
+use super::act::Act;
 use super::entry::Visitor;
 use super::frame::{self, Page, Tab};
 use super::parts::{
@@ -72,6 +73,7 @@ fn attention(words: &Words, health: &Health) -> Markup {
             }
         }
         @if let Some(uncovered) = &health.uncovered { p.faint { (told(words, uncovered)) } }
+        @if let Some(one_disk) = &health.one_disk { p.faint { (told(words, one_disk)) } }
     }
 }
 
@@ -122,7 +124,7 @@ pub(super) fn run_now(visitor: &Visitor, job: &Job) -> Markup {
     let words = visitor.words;
     html! {
         @if job.state == "present" {
-            (order(visitor, "run", &[("job", &job.name)], &html! {
+            (order(visitor, Act::Run, &[("job", &job.name)], &html! {
                 button aria-label=(format!("{}: {}", words.run_now, job.name)) { (words.run_now) }
             }))
         }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::act::Act;
 use super::ask::with_query;
 use super::entry::Visitor;
 use super::forms::TOKEN_FIELD;
@@ -13,14 +14,15 @@ pub(super) fn time(at: &Moment) -> Markup {
     html! { time datetime=(at) { (at.short()) } }
 }
 
-/// The same, or a dash.
+/// A point in time, or a dash.
 pub(super) fn maybe_time(at: Option<&Moment>) -> Markup {
     html! { @if let Some(at) = at { (time(at)) } @else { "–" } }
 }
 
 /// A number of bytes as people read it.
 pub(super) fn bytes(words: &Words, bytes: u64) -> String {
-    let mut value = bytes.to_f64();
+    #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
+    let mut value = bytes as f64;
     let mut units = words.byte_units.split(' ');
     let mut unit = units.next().unwrap_or_default();
     while value >= 1024.0
@@ -31,17 +33,6 @@ pub(super) fn bytes(words: &Words, bytes: u64) -> String {
     let is_whole = value >= 100.0 || bytes < 1024;
     let number = if is_whole { format!("{value:.0}") } else { format!("{value:.1}") };
     format!("{}\u{a0}{unit}", number.replace('.', words.decimal))
-}
-
-trait ToF64 {
-    fn to_f64(self) -> f64;
-}
-
-impl ToF64 for u64 {
-    #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
-    fn to_f64(self) -> f64 {
-        self as f64
-    }
 }
 
 /// A word of the API with the colour of what it means.
@@ -76,14 +67,14 @@ pub(super) fn table(label: &str, content: &Markup) -> Markup {
 /// A form that asks for something; `content` is its button and what else it carries.
 pub(super) fn order(
     visitor: &Visitor,
-    act: &str,
+    act: Act,
     fields: &[(&str, &str)],
     content: &Markup,
 ) -> Markup {
     html! {
         form method="post" action="act" {
             input type="hidden" name=(TOKEN_FIELD) value=(visitor.form_token());
-            input type="hidden" name="do" value=(act);
+            input type="hidden" name="do" value=(act.word());
             @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
             (content)
         }
@@ -93,7 +84,7 @@ pub(super) fn order(
 /// One that somebody must confirm: behind a fold, and with a box to tick.
 pub(super) fn confirmed(
     visitor: &Visitor,
-    act: &str,
+    act: Act,
     fields: &[(&str, &str)],
     label: &str,
     question: &str,

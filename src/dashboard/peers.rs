@@ -7,6 +7,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::act::Act;
 use super::ask::with_query;
 use super::entry::Visitor;
 use super::forms::Order;
@@ -117,7 +118,7 @@ fn open(visitor: &Visitor, all: &[Invitation]) -> Markup {
                     td { @if one.accepted { "–" } @else { (time(&one.expires_at)) } }
                     td {
                         @let button = if one.accepted { words.seen } else { words.withdraw };
-                        (order(visitor, "forget-invitation", &[("peer", &one.name)], &html! {
+                        (order(visitor, Act::ForgetInvitation, &[("peer", &one.name)], &html! {
                             button aria-label=(format!("{button}: {}", one.name)) { (button) }
                         }))
                     }

@@ -5,6 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::act::Act;
 use super::entry::Visitor;
 use super::frame::{self, Page, Tab};
 use super::parts::{
@@ -37,7 +38,7 @@ async fn content(visitor: &Visitor, days: u32) -> Result<Page, Problem> {
             @if let Some(recovery) = &plan.recovery {
                 div.box.bad {
                     p { (told(words, recovery)) }
-                    (confirmed(visitor, "end-recovery", &[], words.end_recovery, words.end_recovery_sure))
+                    (confirmed(visitor, Act::EndRecovery, &[], words.end_recovery, words.end_recovery_sure))
                 }
             }
             (blocked(visitor, &plan))
@@ -74,7 +75,7 @@ fn blocked(visitor: &Visitor, plan: &Plan) -> Markup {
             h2 { (words.blocked) }
             @for one in &plan.blocked { (one_blocked(visitor, one)) }
             @if let Some(hash) = plan.hash.as_deref().filter(|_| plan.blocked.len() > 1) {
-                (confirmed(visitor, "approve", &[("hash", hash)], words.approve_all, words.approve_sure))
+                (confirmed(visitor, Act::Approve, &[("hash", hash)], words.approve_all, words.approve_sure))
             }
         }
     }
@@ -92,7 +93,7 @@ fn one_blocked(visitor: &Visitor, blocked: &Blocked) -> Markup {
                 (archive_link(&archive.id, &series.location, &archive.name)) " – "
                 (told(words, &archive.reason))
             } } }
-            (confirmed(visitor, "approve", &[("hash", &blocked.hash)], words.approve, words.approve_sure))
+            (confirmed(visitor, Act::Approve, &[("hash", &blocked.hash)], words.approve, words.approve_sure))
         }
     }
 }

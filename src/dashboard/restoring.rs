@@ -12,6 +12,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::act::Act;
 use super::archive::Which;
 use super::ask::{encoded, with_query};
 use super::entry::{Visitor, to};
@@ -82,7 +83,7 @@ impl Wanted {
         })
     }
 
-    /// The same as fields that nobody sees.
+    /// The order as fields that nobody sees.
     fn hidden(&self) -> Markup {
         let fields = [
             ("id", &self.id),
@@ -354,7 +355,7 @@ pub(super) async fn outcome(visitor: &Visitor, run: &Run) -> Markup {
             } }
         }
         @if status.can_undo {
-            (confirmed(visitor, "undo", &[("run", &run.id.to_string())], words.undo, words.undo_sure))
+            (confirmed(visitor, Act::Undo, &[("run", &run.id.to_string())], words.undo, words.undo_sure))
         }
     }
 }

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::act::Act;
 use super::ask::with_query;
 use super::entry::Visitor;
 use super::frame::{self, Page, Tab};
@@ -104,7 +105,7 @@ async fn shown(visitor: &Visitor, id: u64) -> Result<Page, Problem> {
     let content = html! {
         div #run data-live {
             @if is_open {
-                (order(visitor, "cancel", &[("run", &id.to_string())], &html! {
+                (order(visitor, Act::Cancel, &[("run", &id.to_string())], &html! {
                     p { button.danger { (words.cancel) } }
                 }))
             }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 
 use crate::api::access::Pass;
+use crate::model::hex;
 
 /// How long a session may be without a page being opened. What the script fetches does not count.
 const IDLE: Duration = Duration::from_hours(2);
@@ -51,7 +52,7 @@ impl Sessions {
     pub(super) fn begin(&self, pass: Pass, now: Instant) -> Result<String, getrandom::Error> {
         let mut random = [0; 32];
         getrandom::fill(&mut random)?;
-        let number = hex(&random);
+        let number = hex::encode(&random);
         let mut all = self.all();
         all.retain(|_, session| !session.is_over(now));
         if all.len() >= MOST
@@ -86,15 +87,6 @@ impl Sessions {
     fn all(&self) -> MutexGuard<'_, HashMap<SessionDigest, Session>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Bytes in hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The texts of the page, in the languages that it speaks. One table: a text that is missing in a
+//! The texts of the page, in the languages that it speaks: what the page says itself ([`table`]), the
+//! words of the API ([`terms`]), and the keys of a job ([`fields`]). A text that is missing in a
 //! language does not compile.
 //!
 //! What the program itself says (reasons, errors, logs) is the same everywhere, and English.
@@ -8,6 +9,7 @@ use axum::http::header::ACCEPT_LANGUAGE;
 
 mod fields;
 mod table;
+mod terms;
 
 pub(super) use table::Words;
 
@@ -47,7 +49,7 @@ impl Words {
 
     /// A word of the API in this language; one that nobody knows stays as it is.
     pub(super) fn term<'a>(&self, word: &'a str) -> &'a str {
-        let found = table::TERMS.iter().find(|(known, ..)| *known == word);
+        let found = terms::TERMS.iter().find(|(known, ..)| *known == word);
         match found {
             Some((_, english, french)) => {
                 if self.code == "fr" {
@@ -101,8 +103,19 @@ mod tests {
                 assert_eq!(words(english), words(french), "{key}");
             }
         }
-        for (word, english, french) in table::TERMS {
+        for (word, english, french) in terms::TERMS {
             assert!(!english.is_empty() && !french.is_empty(), "{word}");
+        }
+    }
+
+    #[test]
+    fn every_word_of_the_api_that_is_shown_has_one_text() {
+        let mut known: Vec<&str> = terms::TERMS.iter().map(|(word, ..)| *word).collect();
+        known.sort_unstable();
+        let twice = known.windows(2).find(|pair| pair[0] == pair[1]);
+        assert_eq!(twice, None);
+        for word in crate::api::dto::shown_words() {
+            assert!(known.contains(&word.as_str()), "`{word}` would be shown as it is");
         }
     }
 }

@@ -21,6 +21,31 @@ pub(super) fn cut_short(text: &str) -> String {
     short
 }
 
+/// What a server said without the values that it quotes: a row, or a part of a statement, is for nobody who
+/// only reads that something failed.
+pub(super) fn without_values(text: &str) -> String {
+    let mut rest = text;
+    let mut told = String::new();
+    let quoting = ["uplicate entry '", "value: '", " near '", " near \"", ": \""];
+    let begins = |rest: &str| {
+        let ends = quoting.iter().filter_map(|words| Some(rest.find(words)? + words.len()));
+        ends.min()
+    };
+    while let Some(begin) = begins(rest) {
+        let quote = &rest[begin - 1..begin];
+        told.push_str(&rest[..begin - 1]);
+        told.push('…');
+        // A value may hold quotes itself; what goes on behind it are words of the server.
+        let ends = [" for ", " at ", "; "].map(|words| format!("{quote}{words}"));
+        let end = ends.iter().filter_map(|end| rest[begin..].find(end.as_str())).min();
+        match end {
+            Some(end) => rest = &rest[begin + end + 1..],
+            None => return told,
+        }
+    }
+    told + rest
+}
+
 /// The first lines that a program says on its standard error, cut short.
 #[derive(Debug, Default)]
 pub(super) struct Said {
@@ -59,5 +84,38 @@ mod tests {
         assert_eq!(said.or("").chars().count(), MOST + 1);
         assert_eq!(cut_short(" ERROR 1\n\tat\x1b[2J line "), "ERROR 1 at?[2J line");
         assert_eq!(Said::default().or("nothing"), "nothing");
+    }
+
+    #[test]
+    fn what_a_server_quotes_of_a_row_is_not_told() {
+        for (said, told) in [
+            (
+                "ERROR 1062 (23000) at line 12: Duplicate entry 'se'cret' for key 'PRIMARY'",
+                "ERROR 1062 (23000) at line 12: Duplicate entry … for key 'PRIMARY'",
+            ),
+            (
+                "ERROR 1366 (22007): Incorrect integer value: 'secret' for column `a`.`b` at row 1",
+                "ERROR 1366 (22007): Incorrect integer value: … for column `a`.`b` at row 1",
+            ),
+            ("syntax to use near 'secret' at line 3", "syntax to use near … at line 3"),
+            (
+                "ERROR:  invalid input syntax for type integer: \"secret",
+                "ERROR:  invalid input syntax for type integer: …",
+            ),
+            (
+                "ERROR:  syntax error at or near \"secret\"; see there",
+                "ERROR:  syntax error at or near …; see there",
+            ),
+            (
+                "ERROR 1146 (42S02): Table 'shop.orders' doesn't exist",
+                "ERROR 1146 (42S02): Table 'shop.orders' doesn't exist",
+            ),
+            (
+                "FATAL:  database \"shop\" does not exist",
+                "FATAL:  database \"shop\" does not exist",
+            ),
+        ] {
+            assert_eq!(without_values(said), told);
+        }
     }
 }

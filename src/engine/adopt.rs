@@ -63,7 +63,7 @@ pub(crate) fn adopt(
     // Nobody knows what it was made with, nor whether it was allowed to be partial.
     archive.partial_allowed = false;
     (archive.config_hash, archive.config_commit) = (None, None);
-    let series = archive.series();
+    let series = archive.written_series();
     // First: if the machine stops in between, nothing of the series goes without approval.
     cx.core.mark_adopted(&series)?;
     store.adopt(&archive)?;

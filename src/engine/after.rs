@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::task::JoinSet;
 
+use crate::model::run::Run;
 use crate::progress::Progress;
 use crate::state::StateError;
 
@@ -63,6 +64,9 @@ fn run_all(core: &Arc<Core>) -> Result<(), StateError> {
             }
             if let Err(failure) = ran {
                 tracing::error!(job = %name, "{}", failure.summary);
+                let run = context.run;
+                let summary = format!("{}; {}", run.summary, failure.summary);
+                core.state.put_run(&Run { summary, hint: failure.hint.or(run.hint), ..run })?;
             }
         } else {
             tracing::error!(job = %name, run = id.0, "the commands `after` of an interrupted run are not known any more: look at what it stopped");

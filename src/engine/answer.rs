@@ -1,10 +1,12 @@
 //! Carries out what others ask of the loop, one request after the other.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::model::archive::{Archive, ArchiveId, Condition, Series};
+use crate::model::archive::{Archive, Condition, Series};
+use crate::model::desired::Desired;
 use crate::model::job::Via;
 use crate::model::location::Location;
+use crate::model::name::PlaceName;
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
 use crate::reconcile::expiry;
 use crate::reconcile::guards::freeze_hash;
@@ -13,10 +15,15 @@ use crate::stop::Stopped;
 use super::context::with_causes;
 use super::core::Core;
 use super::requests::Request;
-use super::{ArchiveKey, Autonomy, Event, RequestError, members, push, record, recovery, restore};
+use super::{
+    ArchiveKey, Autonomy, Event, RequestError, damage, expire, members, push, record, recovery,
+    restore, stock,
+};
+
+mod archives;
 
 /// Answers one request. The asker may be gone; then nobody hears the answer.
-pub(crate) fn answer(core: &Core, request: Request) {
+pub(crate) fn answer(core: &Arc<Core>, request: Request) {
     match request {
         Request::Queue(work, reply) => {
             let _ = reply.send(queue(core, work));
@@ -24,10 +31,11 @@ pub(crate) fn answer(core: &Core, request: Request) {
         Request::List(job, reply) => members::ask(core, &job, reply),
         Request::Listed(listed) => members::take_in(core, *listed),
         Request::Undelete(key, reply) => {
-            let _ = reply.send(undelete(core, &key));
+            let _ = reply.send(archives::at_location(core, key, archives::undelete));
         }
         Request::SetPinned(key, pinned, reply) => {
-            let _ = reply.send(set_pinned(core, &key, pinned));
+            let set = move |core: &Core, key: &ArchiveKey| archives::set_pinned(core, key, pinned);
+            let _ = reply.send(archives::at_location(core, key, set));
         }
         Request::Approve(hash, reply) => {
             let _ = reply.send(approve(core, &hash));
@@ -159,8 +167,15 @@ fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
                 return Err(RequestError::NotFound(format!("there is no job `{job}`")));
             }
             desired.locations.get(location).map_or(Ok(()), not_a_peers)?;
-            let known = core.catalogue.foreign();
-            if known.iter().any(|file| file.location == *location && file.file_name == *file_name) {
+            let is_known = || {
+                let known = core.catalogue.foreign_at(location);
+                known.iter().any(|file| file.file_name == *file_name)
+            };
+            // It may have been put there since the last look.
+            if is_known()
+                || (stock::look_for_foreign(core, location).map_err(|error| failed(&error))?
+                    && is_known())
+            {
                 return Ok(());
             }
             Err(RequestError::NotFound(format!(
@@ -168,13 +183,21 @@ fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
             )))
         }
         Work::EmptyTrash { .. } => Ok(()),
-        Work::Fetch { peer, .. } | Work::Prune { peer, .. } => {
-            if desired.peers.contains_key(peer) {
-                return Ok(());
-            }
-            Err(RequestError::NotFound(format!("there is no peer `{peer}`")))
+        Work::Fetch { peer, to, .. } => {
+            a_peer(&desired, peer)?;
+            let place =
+                desired.locations.get(to).filter(|_| desired.name_space(peer).as_ref() != Some(to));
+            place.map_or(Ok(()), not_a_peers)
         }
+        Work::Prune { peer, .. } => a_peer(&desired, peer),
     }
+}
+
+fn a_peer(desired: &Desired, name: &PlaceName) -> Result<(), RequestError> {
+    if desired.peers.contains_key(name) {
+        return Ok(());
+    }
+    Err(RequestError::NotFound(format!("there is no peer `{name}`")))
 }
 
 fn present(core: &Core, key: &ArchiveKey) -> Result<Archive, RequestError> {
@@ -196,127 +219,11 @@ fn not_a_peers(place: &Location) -> Result<(), RequestError> {
 
 /// What protects an archive from a deletion by hand.
 fn may_delete(core: &Core, archive: &Archive) -> Result<(), RequestError> {
-    let name = &archive.name;
-    if archive.pinned {
-        return Err(refused(
-            format!("`{name}` is pinned"),
-            "unpin it first: `larder archive unpin`",
-        ));
-    }
-    if let Condition::Trashed { until } = archive.condition {
-        return Err(RequestError::Refused {
-            why: format!("`{name}` is in the trash already, until {until}"),
-            hint: None,
-        });
-    }
-    if let Some(until) = core.desired().immutable_until(archive, core.now()) {
-        return Err(refused(
-            format!("`{name}` was sent by a peer and cannot be deleted before {until}"),
-            "`immutable_for` in the peer's `accept` says how long",
-        ));
-    }
-    let open = core.state.open_runs().map_err(|error| failed(&error))?;
-    let held = open.iter().find(|run| {
-        match &run.work {
-            // What somebody wants back stays from the moment that it is asked for.
-            Work::Restore { archive: id, .. } => *id == archive.id,
-            Work::Send { archive: id, .. }
-            | Work::Verify { archive: id, .. }
-            | Work::Drill { archive: id, .. } => {
-                *id == archive.id && run.status == RunStatus::Running
-            }
-            Work::Backup { .. }
-            | Work::Expire { .. }
-            | Work::EmptyTrash { .. }
-            | Work::Fetch { .. }
-            | Work::Prune { .. }
-            | Work::Adopt { .. } => false,
-        }
-    });
-    if let Some(run) = held {
-        return Err(refused(
-            format!("`{name}` is in use by run {}", run.id),
-            "wait for it, or cancel it",
-        ));
-    }
-    if !archive.is_good() {
-        return Ok(());
-    }
-    let series = archive.series();
-    // What is about to leave counts as gone: two requests must not each find the other's archive.
-    let (mut leaving, mut by_request) =
-        (BTreeSet::<ArchiveId>::new(), BTreeSet::<ArchiveId>::new());
-    for run in &open {
-        let Work::Expire { series: of, archives } = &run.work else { continue };
-        if *of == series && !archives.contains(&archive.id) {
-            leaving.extend(archives);
-            by_request.extend(archives.iter().filter(|_| run.cause == Cause::Manual));
-        }
-    }
-    let there = core.catalogue.select(|other| other.is_good() && other.series() == series);
-    let good = there.iter().filter(|other| !leaving.contains(&other.id)).count();
-    let waiting = there.iter().filter(|other| by_request.contains(&other.id)).count();
-    if good <= 1 {
-        return Err(refused(
-            format!("`{name}` is the last good archive of {series}"),
-            "make another one first (`larder run`), or end the job with `state = \"absent\"`, `archives = \"expire\"`",
-        ));
-    }
-    let facts = core
-        .state
-        .series_facts()
-        .map_err(|error| failed(&error))?
-        .remove(&series)
-        .unwrap_or_default();
-    if let Some(why) =
-        expiry::request_brake(good + waiting, &facts.recent_deletions, waiting + 1, core.now())
-    {
-        return Err(refused(
-            format!("too much of {series} would go: {why}"),
-            "wait, or lower its retention and approve the plan (`larder plan`)",
-        ));
-    }
-    Ok(())
-}
-
-fn undelete(core: &Core, key: &ArchiveKey) -> Result<(), RequestError> {
-    let _moving = core.moving();
-    let archive = present(core, key)?;
-    if !matches!(archive.condition, Condition::Trashed { .. }) {
-        return Err(RequestError::Refused {
-            why: format!("`{}` is not in the trash", archive.name),
-            hint: None,
-        });
-    }
-    let store = core.store(&key.location).ok_or_else(|| {
-        RequestError::NotFound(format!("there is no location `{}`", key.location))
-    })?;
-    // Pinned: otherwise the next pass would delete again what somebody just took back. It is in
-    // the description that is written before the archive moves: a crash anywhere leaves it in the
-    // trash, or here and pinned. Read back again, since what damaged it may have been forgotten.
-    let pinned = Archive { pinned: true, verified_at: None, ..archive };
-    store.untrash(&pinned).map_err(|error| failed(&error))?;
-    let back = Archive { condition: Condition::Present, ..pinned };
-    store.update(&back).map_err(|error| failed(&error))?;
-    core.catalogue.put(&core.state, back).map_err(|error| failed(&error))
-}
-
-fn set_pinned(core: &Core, key: &ArchiveKey, pinned: bool) -> Result<(), RequestError> {
-    let _moving = core.moving();
-    let archive = present(core, key)?;
-    if let Condition::Trashed { .. } = archive.condition {
-        return Err(refused(
-            format!("`{}` is in the trash", archive.name),
-            "take it back first: `larder archive undelete`",
-        ));
-    }
-    let store = core.store(&key.location).ok_or_else(|| {
-        RequestError::NotFound(format!("there is no location `{}`", key.location))
-    })?;
-    core.catalogue
-        .modify(&core.state, store.as_ref(), key, |archive| archive.pinned = pinned)
-        .map(drop)
-        .map_err(|error| failed(&error))
+    let (desired, now) = (core.desired(), core.now());
+    let observed = expire::around(core, &desired, archive, now).map_err(|error| failed(&error))?;
+    let zoned = now.to_zoned(desired.instance.timezone.clone());
+    expiry::may_delete(&desired, &observed, archive, &zoned)
+        .map_err(|refusal| RequestError::Refused { why: refusal.why, hint: refusal.hint })
 }
 
 fn approve(core: &Core, hash: &str) -> Result<Vec<Series>, RequestError> {
@@ -324,6 +231,9 @@ fn approve(core: &Core, hash: &str) -> Result<Vec<Series>, RequestError> {
     if let Some(freeze) = freezes.iter().find(|freeze| freeze_hash(freeze).as_deref() == Some(hash))
     {
         core.state.drop_freeze(freeze).map_err(|error| failed(&error))?;
+        return Ok(Vec::new());
+    }
+    if damage::seen(core, hash).map_err(|error| failed(&error))? {
         return Ok(Vec::new());
     }
     let view = core.view.load();

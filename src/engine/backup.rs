@@ -3,7 +3,7 @@
 //! Nothing counts before the archive has its final name at its location and its record in the
 //! state. See [`super::around`] for the commands.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Zoned;
@@ -19,11 +19,12 @@ use crate::model::run::{Cause, RunId, Work};
 use crate::model::size::Bytes;
 use crate::source::Source;
 use crate::source::directory::Directory;
+use crate::yunohost::Target;
 
-use super::around::between_commands;
+use super::around::{between_commands, with_after};
 use super::context::{Context, Done, Failure, with_causes};
 use super::room::make_room;
-use super::suspicion;
+use super::{mounted, suspicion};
 
 pub(crate) mod yunohost;
 
@@ -40,20 +41,33 @@ pub(crate) fn backup(cx: &Context, name: &JobName) -> Result<Done, Failure> {
             .hint("a disk or a network file system may be hanging (`dmesg`); it runs again when that one has ended"));
     }
     let (store, free) = cx.available(&job.location)?;
+    require_answer(cx, &job.source)?;
     make_room(cx, job, location, store.as_ref(), free)?;
-    if let Some(target) = yunohost::target(&job.source) {
-        return yunohost::backup(cx, job, store.as_ref(), &target);
-    }
+    let kept = match Maker::of(&job.source) {
+        Maker::Larder(kept) => kept,
+        Maker::Yunohost(target) => return yunohost::backup(cx, job, store.as_ref(), &target),
+    };
 
-    let (read, after) = between_commands(cx, job, || read(cx, job, location, store.as_ref()))?;
-    let mut done = publish(cx, job, store.as_ref(), read)?;
-    if let Err(failure) = after {
-        // What was read is good and stays; what did not start again is told with it.
-        done.warned = true;
-        done.summary.push_str("; ");
-        done.summary.push_str(&failure.summary);
+    let (read, after) =
+        between_commands(cx, job, || read(cx, job, &kept, location, store.as_ref()))?;
+    with_after(publish(cx, job, store.as_ref(), read), after)
+}
+
+/// A source that hangs already is not even begun: nothing could end the run before its time-out.
+fn require_answer(cx: &Context, source: &JobSource) -> Result<(), Failure> {
+    let path = match source {
+        JobSource::CustomDir(directory) => &directory.source_path,
+        JobSource::Mysql(_)
+        | JobSource::Postgresql(_)
+        | JobSource::YnhApp { .. }
+        | JobSource::YnhSystem { .. } => return Ok(()),
+    };
+    if cx.core.devices.answers(path) {
+        return Ok(());
     }
-    Ok(done)
+    Err(Failure::new(format!("the source `{}` does not answer", path.display())).hint(
+        "a disk or a network file system is hanging (`dmesg`); nothing was begun, nothing deleted",
+    ))
 }
 
 /// An earlier run of the job that was given up and whose thread still works: its commands `after`
@@ -65,6 +79,38 @@ fn given_up(cx: &Context, name: &JobName) -> Option<RunId> {
     same.next().map(|(id, _)| *id)
 }
 
+/// Who makes the archives of a job, and of what.
+enum Maker<'a> {
+    Larder(Kept<'a>),
+    Yunohost(Target),
+}
+
+/// What larder itself reads.
+enum Kept<'a> {
+    Directory(&'a CustomDir),
+    Database(database::Kind, &'a Database),
+}
+
+impl<'a> Maker<'a> {
+    fn of(source: &'a JobSource) -> Self {
+        match source {
+            JobSource::CustomDir(directory) => Maker::Larder(Kept::Directory(directory)),
+            JobSource::Mysql(database) => {
+                Maker::Larder(Kept::Database(database::Kind::Mysql, database))
+            }
+            JobSource::Postgresql(database) => {
+                Maker::Larder(Kept::Database(database::Kind::Postgresql, database))
+            }
+            JobSource::YnhApp { app_id, core_only, .. } => {
+                Maker::Yunohost(Target::App { id: app_id.clone(), core_only: *core_only })
+            }
+            JobSource::YnhSystem { parts } => {
+                Maker::Yunohost(Target::System { parts: parts.clone() })
+            }
+        }
+    }
+}
+
 /// The archive that was read and written, not yet published.
 struct Read {
     incoming: crate::location::Incoming,
@@ -72,17 +118,24 @@ struct Read {
     created_at: Zoned,
     id: ArchiveId,
     name: crate::model::name::ArchiveName,
+    /// The mount that the source lay on.
+    on: Option<PathBuf>,
 }
 
 fn read(
     cx: &Context,
     job: &Job,
+    kept: &Kept<'_>,
     location: &Location,
     store: &dyn ArchiveStore,
 ) -> Result<Read, Failure> {
     // The day and the time of an archive are those when reading starts.
     let created_at = cx.now().to_zoned(cx.desired.instance.timezone.clone());
-    let opened = Opened::of(job)?;
+    let opened = Opened::of(kept)?;
+    let on = match &opened {
+        Opened::Directory(directory, source) => mounted::require(cx, job, directory, source)?,
+        Opened::Database(..) => None,
+    };
     let instance = &cx.desired.instance;
     let name = store.free_name(&instance.name, &job.label, created_at.date(), &|name| {
         cx.core.catalogue.has_name(&job.location, name.as_str())
@@ -111,7 +164,7 @@ fn read(
         incoming.file.try_clone().map_err(|error| store.failed("use", &incoming.path, error))?;
     let result = archive::write(source, &spec, file, &cx.stop, &cx.progress);
     match result {
-        Ok((written, _)) => Ok(Read { incoming, written, created_at, id, name }),
+        Ok((written, _)) => Ok(Read { incoming, written, created_at, id, name, on }),
         Err(error) => {
             let failure = explain(error, store, &incoming.path);
             // Its own part goes at once: after a full disk its space is needed.
@@ -128,28 +181,18 @@ enum Opened<'a> {
 }
 
 impl<'a> Opened<'a> {
-    fn of(job: &'a Job) -> Result<Self, Failure> {
-        let database = match &job.source {
-            JobSource::CustomDir(directory) => {
+    fn of(kept: &Kept<'a>) -> Result<Self, Failure> {
+        match kept {
+            Kept::Directory(directory) => {
                 let source = Directory::open(directory).map_err(|error| {
                     Failure::new(with_causes(&error)).hint(
                         "nothing was deleted; check the path, or end the job with `state = \"absent\"`",
                     )
                 })?;
-                return Ok(Opened::Directory(directory, Box::new(source)));
+                Ok(Opened::Directory(directory, Box::new(source)))
             }
-            JobSource::Mysql(database) => Opened::Database(database::Kind::Mysql, database),
-            JobSource::Postgresql(database) => {
-                Opened::Database(database::Kind::Postgresql, database)
-            }
-            JobSource::YnhApp { .. } | JobSource::YnhSystem { .. } => {
-                return Err(Failure::new(format!(
-                    "type `{}` is not carried out by this version yet",
-                    job.source.job_type().word()
-                )));
-            }
-        };
-        Ok(database)
+            Kept::Database(kind, database) => Ok(Opened::Database(*kind, database)),
+        }
     }
 
     fn content(&self) -> archive::Content {
@@ -211,7 +254,7 @@ fn explain(
 }
 
 fn publish(cx: &Context, job: &Job, store: &dyn ArchiveStore, read: Read) -> Result<Done, Failure> {
-    let Read { incoming, written, created_at, id, name } = read;
+    let Read { incoming, written, created_at, id, name, on } = read;
     if let Err(stopped) = cx.stop.check() {
         cx.discard(store);
         return Err(stopped.into());
@@ -255,6 +298,9 @@ fn publish(cx: &Context, job: &Job, store: &dyn ArchiveStore, read: Read) -> Res
     store.publish(incoming, &archive, &written.info_json)?;
     // From here on the archive exists, whatever happens to its record: the next start finds it.
     cx.core.catalogue.put(&cx.core.state, archive)?;
+    if !matches!(outcome, Outcome::Suspect(_)) {
+        mounted::remember(cx, job, on);
+    }
     Ok(done(&written, &outcome, name))
 }
 

@@ -1,7 +1,8 @@
 //! The archives that are known, in memory, written through to the sidecar and to the state.
 //!
-//! **Invariant:** every change of an archive's record goes through here, under one lock, so that a
-//! verification that ends and a pin that is set at the same time cannot undo each other.
+//! **Invariants:** every change of an archive's record goes through here, one after the other, so that
+//! a verification that ends and a pin that is set at the same time cannot undo each other; nobody who
+//! looks waits for a disk.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use crate::model::observed::{Foreign, LocationState};
 use crate::state::{State, StateError, Transaction};
 
 use super::ArchiveKey;
+use super::doors::Doors;
 
 /// Why a record could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,9 @@ pub(crate) enum CatalogueError {
 #[derive(Debug, Default)]
 pub(crate) struct Catalogue {
     inner: Mutex<Inner>,
+    /// Held while a sidecar is replaced: never together with what is above, which nobody may keep
+    /// while a disk is at work.
+    changing: Doors,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +49,8 @@ impl Catalogue {
     /// A catalogue of the records that the state remembers.
     pub(crate) fn new(archives: Vec<Archive>) -> Self {
         let archives = archives.into_iter().map(|archive| (key_of(&archive), archive)).collect();
-        Self { inner: Mutex::new(Inner { archives, foreign: BTreeMap::new() }) }
+        let inner = Mutex::new(Inner { archives, foreign: BTreeMap::new() });
+        Self { inner, changing: Doors::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -120,16 +126,22 @@ impl Catalogue {
         state: &State,
         store: &dyn ArchiveStore,
         key: &ArchiveKey,
-        change: impl FnOnce(&mut Archive),
+        change: impl Fn(&mut Archive),
     ) -> Result<Archive, CatalogueError> {
-        let mut inner = self.lock();
-        let mut archive = inner
-            .archives
-            .get(key)
-            .cloned()
-            .ok_or_else(|| CatalogueError::Unknown(key.id, key.location.clone()))?;
+        let unknown = || CatalogueError::Unknown(key.id, key.location.clone());
+        let _changing = self.changing.enter(&key.location, || match store.state() {
+            LocationState::Available { .. } | LocationState::Suspect(_) => Ok(()),
+            LocationState::Unavailable(reason) => {
+                Err(LocationError::Unavailable { location: key.location.clone(), reason })
+            }
+        })?;
+        let mut archive = self.get(key).ok_or_else(unknown)?;
         change(&mut archive);
         store.update(&archive)?;
+        // What else became of it meanwhile stays.
+        let mut inner = self.lock();
+        let mut archive = inner.archives.get(key).cloned().ok_or_else(unknown)?;
+        change(&mut archive);
         state.put_archive(&archive)?;
         inner.archives.insert(key.clone(), archive.clone());
         Ok(archive)
@@ -153,12 +165,17 @@ impl Catalogue {
         Ok(())
     }
 
+    /// The foreign files of a location.
+    pub(crate) fn foreign_at(&self, location: &PlaceName) -> Vec<Foreign> {
+        self.lock().foreign.get(location).cloned().unwrap_or_default()
+    }
+
     /// Sets the foreign files of a location.
     pub(crate) fn set_foreign(&self, location: &PlaceName, files: Vec<Foreign>) {
         self.lock().foreign.insert(location.clone(), files);
     }
 
-    /// Drops a location's foreign files that are not there any more, or were adopted.
+    /// Drops one of a location's foreign files: it was adopted, or is not there any more.
     pub(crate) fn forget_foreign(&self, location: &PlaceName, file_name: &str) {
         if let Some(files) = self.lock().foreign.get_mut(location) {
             files.retain(|file| file.file_name != file_name);

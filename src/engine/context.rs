@@ -11,6 +11,7 @@ use crate::model::desired::Desired;
 use crate::model::name::{ArchiveName, PlaceName};
 use crate::model::observed::LocationState;
 use crate::model::run::Run;
+use crate::peer::PeerError;
 use crate::progress::Progress;
 use crate::state::StateError;
 use crate::stop::{Stop, Stopped};
@@ -93,6 +94,15 @@ impl From<LocationError> for Failure {
         match error.hint() {
             Some(hint) => failure.hint(hint),
             None => failure,
+        }
+    }
+}
+
+impl From<PeerError> for Failure {
+    fn from(error: PeerError) -> Self {
+        match error {
+            PeerError::Stopped(stopped) => Self::from(stopped),
+            error => Self { hint: error.hint(), ..Self::new(error.line()) },
         }
     }
 }

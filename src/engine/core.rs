@@ -3,29 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::archive::HalfRead;
-use crate::location::ArchiveStore;
 use crate::location::folder::Folder;
 use crate::model::archive::{Archive, Series};
 use crate::model::desired::Desired;
 use crate::model::job::Job;
 use crate::model::name::{JobName, PlaceName};
-use crate::model::observed::LocationState;
 use crate::model::run::{Lane, Run, RunId, Work};
 use crate::model::space::SpaceHistory;
 use crate::progress::Progress;
+use crate::reconcile::expiry::BRAKE_WINDOW;
 use crate::state::{State, StateError};
 use crate::stop::Stop;
 use crate::yunohost;
 
+use super::awake::Awake;
 use super::catalogue::Catalogue;
 use super::contacts::Contacts;
+use super::devices::Devices;
+use super::doors::Doors;
 use super::handle::Turns;
 use super::members::{Lister, Listings};
 use super::notices::Notices;
@@ -34,12 +36,13 @@ use super::requests::Request;
 use super::stock::Stock;
 use super::uncovered::Uncovered;
 use super::wanted::Wanted;
-use super::{ArchiveKey, Event, Listening, Options, Tally, View};
+use super::{ArchiveKey, Beat, Event, Listening, Options, Tally, View};
 
 /// Where the state keeps whose commands `after` have not run yet.
 const AFTER_PENDING: &str = "after-pending";
-/// How long deletions count for the brake that adds up.
-const BRAKE_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long a run that was asked to stop may take to do so.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A run that is under way.
 #[derive(Debug, Clone)]
@@ -52,6 +55,8 @@ pub(crate) struct Running {
     /// and is queued again.
     pub(crate) give_way: Stop,
     pub(crate) progress: Progress,
+    /// How long it may take to stop once it was asked to: the commands `after` run in it.
+    pub(crate) patience: Duration,
 }
 
 impl Running {
@@ -59,7 +64,8 @@ impl Running {
     pub(crate) fn new(core: &Core, run: &Run) -> Self {
         let stop = core.stop.child();
         let lane = run.lane(&core.desired());
-        Self { run: run.clone(), lane, give_way: stop.child(), stop, progress: Progress::new() }
+        let (give_way, progress) = (stop.child(), Progress::new());
+        Self { run: run.clone(), lane, give_way, stop, progress, patience: PATIENCE }
     }
 }
 
@@ -74,8 +80,8 @@ pub(crate) struct GaveWay {
 pub(crate) struct Core {
     pub(crate) options: Options,
     pub(crate) started_at: Timestamp,
-    /// Due times before this were missed.
-    pub(crate) awake_since: Timestamp,
+    /// Since when nothing was missed.
+    pub(crate) awake: Awake,
     pub(crate) state: State,
     pub(crate) catalogue: Catalogue,
     pub(crate) wanted: ArcSwap<Wanted>,
@@ -117,23 +123,25 @@ pub(crate) struct Core {
     pub(crate) given_up: Mutex<BTreeMap<RunId, Work>>,
     /// Whose commands `after` have not run yet; written through to the state.
     pub(crate) after_pending: Mutex<BTreeMap<RunId, JobName>>,
+    /// Those of them that somebody in this process runs now, or has begun to.
+    pub(crate) after_taken: Mutex<BTreeSet<RunId>>,
     /// Whether commands `after` of interrupted runs are being made up for.
     pub(crate) making_up: AtomicBool,
     /// Set when nothing is to begin any more: see [`super::finish`].
     pub(crate) finishing: AtomicBool,
     /// Held while files of an archive change their place: an archive is pinned, deleted or taken
-    /// back, never two of these at once.
-    pub(crate) moving: Mutex<()>,
+    /// back, never two of these at once at one location.
+    pub(crate) moving: Doors,
+    /// Which file system sources and locations lie on.
+    pub(crate) devices: Devices,
     /// Held while an invitation is made, accepted or forgotten.
     pub(crate) pairing: Mutex<()>,
     /// What the last plan of a restore saw.
     pub(crate) seen: Mutex<Option<super::restore::Seen>>,
-    /// Set once `larder apply` has noted that it looked.
-    pub(crate) applied: OnceLock<()>,
     /// What became of the runs of this process.
     pub(crate) tally: Mutex<Tally>,
     /// When the loop last moved.
-    pub(crate) beat: Mutex<Instant>,
+    pub(crate) beat: Beat,
 }
 
 /// A lock that a panic elsewhere leaves usable: what it guards is changed in single steps.
@@ -179,30 +187,6 @@ impl Core {
         self.wanted.load().report.commit.clone()
     }
 
-    /// The store of a location of the configuration.
-    pub(crate) fn store(&self, name: &PlaceName) -> Option<Arc<dyn ArchiveStore>> {
-        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
-        stores.get(name).map(|folder| Arc::clone(folder) as Arc<dyn ArchiveStore>)
-    }
-
-    /// The folder of a location, for what only folders can do.
-    pub(crate) fn folder(&self, name: &PlaceName) -> Option<Arc<Folder>> {
-        self.stores.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    /// All stores.
-    pub(crate) fn stores(&self) -> BTreeMap<PlaceName, Arc<Folder>> {
-        self.stores.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The state of every location of the configuration.
-    pub(crate) fn location_states(&self) -> BTreeMap<PlaceName, LocationState> {
-        let stores = self.stores().into_iter();
-        // A name space that no peer ever used is neither there nor missing.
-        let known = stores.filter(|(_, store)| !store.awaits_its_first_upload());
-        known.map(|(name, store)| (name, store.state())).collect()
-    }
-
     /// The runs under way.
     pub(crate) fn running(&self) -> MutexGuard<'_, BTreeMap<Lane, Running>> {
         lock(&self.running)
@@ -228,11 +212,6 @@ impl Core {
         lock(&self.given_up)
     }
 
-    /// The right to move files of archives; released when it is dropped.
-    pub(crate) fn moving(&self) -> MutexGuard<'_, ()> {
-        lock(&self.moving)
-    }
-
     /// What the last plan of a restore saw.
     pub(crate) fn seen(&self) -> MutexGuard<'_, Option<super::restore::Seen>> {
         lock(&self.seen)
@@ -240,12 +219,7 @@ impl Core {
 
     /// The loop moves.
     pub(crate) fn beat(&self) {
-        *lock(&self.beat) = Instant::now();
-    }
-
-    /// When the loop last moved.
-    pub(crate) fn last_beat(&self) -> Instant {
-        *lock(&self.beat)
+        self.beat.now();
     }
 
     /// Writes a line into a run's log. A log that cannot be written must not fail the run.
@@ -287,17 +261,6 @@ impl Core {
         self.catalogue.select(ours)
     }
 
-    /// The archives that an expiry would release if a job succeeded now, as far as the plan knows.
-    pub(crate) fn released_by_success(&self, job: &JobName) -> Vec<String> {
-        let view = self.view.load();
-        view.plan
-            .blocked
-            .iter()
-            .filter(|blocked| blocked.series.job == *job)
-            .flat_map(|blocked| blocked.archives.iter().map(|(_, name, _)| name.to_string()))
-            .collect()
-    }
-
     /// Remembers that good archives of a series were deleted, for the brake that adds up.
     pub(crate) fn note_deletions(&self, series: &Series, good: u32) -> Result<(), StateError> {
         if good == 0 {
@@ -335,11 +298,20 @@ impl Core {
         })
     }
 
-    /// Forgets it: they ran.
+    /// Whether the caller is to run the commands `after` of a run: they are owed, and nobody else
+    /// was told so. The thread of a run that was given up, and who gave it up, both ask.
+    pub(crate) fn take_after(&self, run: RunId) -> bool {
+        let pending = lock(&self.after_pending);
+        pending.contains_key(&run) && lock(&self.after_taken).insert(run)
+    }
+
+    /// Forgets that the commands `after` of a run are owed: they ran.
     pub(crate) fn drop_after(&self, run: RunId) -> Result<(), StateError> {
         self.change_after(|pending| {
             pending.remove(&run);
-        })
+        })?;
+        lock(&self.after_taken).remove(&run);
+        Ok(())
     }
 
     /// A run that was given up and may end after others began: each is remembered by itself.

@@ -26,7 +26,7 @@ use super::{
 
 /// The longest time between two turns: locations come and go without telling.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// The same while the state cannot be written or read.
+/// The longest time between two turns while the state cannot be written or read.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// What waits for the next turn.

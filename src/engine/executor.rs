@@ -14,17 +14,15 @@ use crate::stop::{Stop, Stopped};
 use super::context::{Context, Done, Failure};
 use super::core::{Core, Running};
 use super::{
-    ArchiveKey, Event, adopt, backup, drill, expire, fetch, notices, prune, push, record, restore,
-    send, verify,
+    ArchiveKey, Event, adopt, backup, drill, expire, fetch, given_up, notices, prune, push, record,
+    restore, send, verify,
 };
 
 /// The most time that a run without a job's own time-out may take.
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(24);
-/// The same over a network, where every stall ends by itself.
+/// The most time that a run over a network may take, where every stall ends by itself.
 const OVER_A_SLOW_LINE: Duration = Duration::from_hours(7 * 24);
-/// How long a run that was asked to stop may take to do so: the commands `after` run in it.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// The same when the daemon ends, which must be over in 10 s.
+/// How long a run that was asked to stop may take when the daemon ends, which must be over in 10 s.
 const PATIENCE_AT_SHUTDOWN: Duration = Duration::from_secs(7);
 /// How often the progress of a run is told to those who follow.
 const TELL_PROGRESS: Duration = Duration::from_millis(250);
@@ -41,9 +39,11 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Executes a queued run to its end, in the lane that was taken for it. Returns when the run is recorded as over, or is kept to be recorded later.
+/// Executes a queued run to its end, in the lane that was taken for it. Returns when the run is
+/// recorded as over, or is kept to be recorded later, and the commands `after` of one that was given
+/// up have run.
 pub(crate) async fn execute(core: Arc<Core>, running: Running) {
-    let Running { run: queued, lane, stop, give_way, progress } = running;
+    let Running { run: queued, lane, stop, give_way, progress, patience } = running;
     let taken = Taken { core: &core, lane };
     let desired = core.desired();
     let mut run = Run {
@@ -81,7 +81,16 @@ pub(crate) async fn execute(core: Arc<Core>, running: Running) {
     };
     let limit = time_limit(&context);
     let worker = tokio::task::spawn_blocking(move || carry_out(&context));
-    let result = supervise(&core, &run, worker, &stop, &progress, limit).await;
+    let limits = Limits { time: limit, patience };
+    let mut after = None;
+    let result = match supervise(&core, &run, worker, &stop, &progress, limits).await {
+        Over::Ended(result) => result,
+        Over::Hangs(worker) => {
+            let (failure, commands) = given_up::give_up(&core, &desired, &run, worker, &stop);
+            after = commands;
+            Err(failure)
+        }
+    };
 
     let rest = result.as_ref().err().and_then(|failure| failure.rest);
     match result {
@@ -106,18 +115,40 @@ pub(crate) async fn execute(core: Arc<Core>, running: Running) {
     }
     drop(taken);
     core.tell(Event::Run(Box::new(run)));
+    // The lane goes on meanwhile; a command that ends with its last run does not.
+    if let Some(after) = after {
+        after.wait().await;
+    }
 }
 
-/// Waits for the worker; asks it to stop when its time is over; gives it up when it does not react.
+/// How it goes with a worker that nobody waits for any more.
+enum Over {
+    Ended(Result<Done, Failure>),
+    /// It did not stop when it was asked to.
+    Hangs(Worker),
+}
+
+/// The thread that carries out a run.
+pub(crate) type Worker = tokio::task::JoinHandle<Result<Done, Failure>>;
+
+/// How long a run may take, and how long to stop then.
+#[derive(Clone, Copy)]
+struct Limits {
+    time: Duration,
+    patience: Duration,
+}
+
+/// Waits for the worker; asks it to stop when its time is over, and waits no longer than its
+/// patience lasts when it does not react.
 async fn supervise(
     core: &Arc<Core>,
     run: &Run,
-    mut worker: tokio::task::JoinHandle<Result<Done, Failure>>,
+    mut worker: Worker,
     stop: &Stop,
     progress: &Progress,
-    limit: Duration,
-) -> Result<Done, Failure> {
-    let deadline = tokio::time::sleep(limit);
+    limits: Limits,
+) -> Over {
+    let deadline = tokio::time::sleep(limits.time);
     tokio::pin!(deadline);
     let mut ticker = tokio::time::interval(TELL_PROGRESS);
     let mut give_up_at: Option<tokio::time::Instant> = None;
@@ -126,15 +157,17 @@ async fn supervise(
         let give_up = give_up_at.unwrap_or_else(far_away);
         tokio::select! {
             // The handle is kept: dropping the arm loses nothing.
-            joined = &mut worker => return joined.unwrap_or_else(|error| Err(after_panic(error))),
+            joined = &mut worker => {
+                return Over::Ended(joined.unwrap_or_else(|error| Err(after_panic(error))));
+            }
             // A timer can be polled again.
             () = &mut deadline, if give_up_at.is_none() => {
                 stop.request(Stopped::TimedOut);
-                give_up_at = Some(tokio::time::Instant::now() + PATIENCE);
+                give_up_at = Some(tokio::time::Instant::now() + limits.patience);
             }
             // Waits for a flag that stays set.
             _ = stop.requested(), if give_up_at.is_none() => {
-                give_up_at = Some(tokio::time::Instant::now() + PATIENCE);
+                give_up_at = Some(tokio::time::Instant::now() + limits.patience);
             }
             // The same: a run that is being cancelled has less time when the daemon ends.
             _ = core.stop.requested(), if !shutting_down => {
@@ -144,14 +177,7 @@ async fn supervise(
             }
             // A timer that is dropped is set again.
             () = tokio::time::sleep_until(give_up), if give_up_at.is_some() => {
-                let stopped = stop.reason();
-                watch_given_up(core, run, worker);
-                return Err(Failure {
-                    stopped,
-                    summary: "it did not stop when it was asked to, and was given up".to_owned(),
-                    hint: Some("a disk or a network file system may be hanging (`dmesg`)".to_owned()),
-                    rest: None,
-                });
+                return Over::Hangs(worker);
             }
             // Losing a tick loses one picture of the progress.
             _ = ticker.tick() => core.tell(Event::Progress(run.id, progress.snapshot())),
@@ -163,34 +189,11 @@ fn far_away() -> tokio::time::Instant {
     tokio::time::Instant::now() + Duration::from_hours(1)
 }
 
-/// Remembers that the thread of a run that was given up still works, until it does not any more.
-fn watch_given_up(
-    core: &Arc<Core>,
-    run: &Run,
-    worker: tokio::task::JoinHandle<Result<Done, Failure>>,
-) {
-    let (core, id) = (Arc::clone(core), run.id);
-    core.given_up().insert(id, run.work.clone());
-    tokio::spawn(async move {
-        // Whatever came of it: the run was recorded as over when it was given up.
-        let _ = worker.await;
-        core.given_up().remove(&id);
-        tracing::info!(run = id.0, "a run that was given up has come to its end");
-    });
-}
-
 fn after_panic(error: tokio::task::JoinError) -> Failure {
-    let text = error.try_into_panic().ok().and_then(|panic| {
-        panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-    });
-    Failure::new(format!(
-        "an error in larder itself: {}",
-        text.unwrap_or_else(|| "a panic without a message".to_owned())
-    ))
-    .hint("please report this with the log of the run")
+    let panic = error.try_into_panic().ok();
+    let words = panic.as_deref().map_or("its thread was ended", super::around::panic_words);
+    Failure::new(format!("an error in larder itself: {words}"))
+        .hint("please report this with the log of the run")
 }
 
 fn time_limit(context: &Context) -> Duration {

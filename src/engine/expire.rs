@@ -3,24 +3,23 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::location::{ArchiveStore, LocationError};
 use crate::model::archive::{Archive, ArchiveId, Condition, How, Series};
+use crate::model::desired::Desired;
 use crate::model::name::PlaceName;
+use crate::model::observed::Observed;
 use crate::model::run::{Cause, Work};
 use crate::model::size::Bytes;
-use crate::reconcile;
-use crate::reconcile::expiry::{PassOutcome, approval_hash};
-use crate::state::Tombstone;
+use crate::reconcile::expiry::{self, Lineage, PassOutcome, Refusal, approval_hash};
+use crate::reconcile::show;
+use crate::state::{StateError, Tombstone};
 
 use super::backup::yunohost;
-use super::context::{Context, Done, Failure};
+use super::context::{Context, Done, Failure, with_causes};
 use super::core::Core;
-use super::{ArchiveKey, observe};
-
-/// How long an archive that may not go any more is left alone.
-const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(15);
+use super::{ArchiveKey, observe, rest};
 
 /// Deletes exactly these archives of a series, as far as they may still go: since the run was
 /// queued, one may have been pinned, or the one that it made way for was lost.
@@ -40,24 +39,30 @@ pub(crate) fn expire(
     let planned = if by_request { None } else { Some(still_planned(cx, series)?) };
     let mut deleted = 0_u32;
     let mut freed = 0_u64;
+    let mut told = Vec::new();
     for id in archives {
         cx.stop.check()?;
         let key = ArchiveKey { id: *id, location: series.location.clone() };
+        let mut refused = None;
         let may_go = |archive: &Archive| {
-            !archive.pinned
-                && !matches!(archive.condition, Condition::Trashed { .. })
-                && match &planned {
-                    Some(planned) => planned.contains(id),
-                    None => !is_last_good(&cx.core, archive),
-                }
+            if let Some(planned) = &planned {
+                !archive.pinned
+                    && !matches!(archive.condition, Condition::Trashed { .. })
+                    && planned.contains(id)
+            } else {
+                refused = may_still_go(&cx.core, archive).err();
+                refused.is_none()
+            }
         };
         let until = (location.trash.is_positive())
             .then(|| cx.now().checked_add(location.trash).unwrap_or(Timestamp::MAX));
         let Some(removed) = remove(&cx.core, store.as_ref(), &key, until, may_go)? else {
             if let Some(kept) = cx.core.catalogue.get(&key) {
-                cx.log(&format!("kept `{}`: it may not go any more", kept.name));
-                let later = cx.now().checked_add(TRY_AGAIN).unwrap_or(Timestamp::MAX);
-                cx.core.state.put_not_before(*id, &series.location, later)?;
+                let why = refused.map_or("it may not go any more".to_owned(), |one| one.why);
+                let line = format!("kept `{}`: {why}", kept.name);
+                cx.log(&line);
+                told.push(line);
+                rest::put_off(&cx.core.state, *id, &series.location, (cx.now(), rest::SOON))?;
             }
             continue;
         };
@@ -74,6 +79,7 @@ pub(crate) fn expire(
                 format!("deleted `{}` by YunoHost: it cannot be taken back", archive.name)
             }
             Some(until) => {
+                let until = show::dated(until, &cx.desired.instance.timezone);
                 format!("deleted `{}`; it can be taken back until {until}", archive.name)
             }
             None => format!("deleted `{}`", archive.name),
@@ -81,10 +87,13 @@ pub(crate) fn expire(
     }
     // An approval is for one deletion: taken back and come to the same again, it is asked for anew.
     cx.core.state.forget_approval(&approval_hash(series, archives))?;
-    Ok(Done {
-        summary: format!("{deleted} archive(s) of {series} deleted, {}", Bytes(freed)),
-        ..Done::default()
-    })
+    let mut summary = format!("{deleted} archive(s) of {series} deleted, {}", Bytes(freed));
+    // Whoever asked for it is told; what retention keeps is in the next plan.
+    let warned = by_request && !told.is_empty();
+    if warned {
+        summary = format!("{summary}; {}", told.join("; "));
+    }
+    Ok(Done { warned, summary, ..Done::default() })
 }
 
 /// What a plan made now lets go of a series, this run not counted.
@@ -93,7 +102,7 @@ fn still_planned(cx: &Context, series: &Series) -> Result<BTreeSet<ArchiveId>, F
     let mut observed = observe::observe(&cx.core, &desired, now)?;
     observed.open_runs.retain(|run| run.id != cx.run.id);
     let zoned = now.to_zoned(desired.instance.timezone.clone());
-    let passes = reconcile::expiry::expiry(&desired, &observed, &zoned);
+    let passes = expiry::expiry(&desired, &observed, &zoned);
     let actions = passes.into_iter().filter_map(|pass| match pass.outcome {
         PassOutcome::Expire(action) => Some(action.work),
         PassOutcome::Rests(_) | PassOutcome::NothingToDo | PassOutcome::Blocked(_) => None,
@@ -107,10 +116,41 @@ fn still_planned(cx: &Context, series: &Series) -> Result<BTreeSet<ArchiveId>, F
 
 /// Whether a series would have no good archive without this one.
 pub(crate) fn is_last_good(core: &Core, archive: &Archive) -> bool {
-    let series = archive.series();
-    let others =
-        |other: &Archive| other.id != archive.id && other.is_good() && other.series() == series;
-    archive.is_good() && core.catalogue.select(others).is_empty()
+    let desired = core.desired();
+    expiry::is_last_good(&desired, &line_of(core, &desired, archive), archive)
+}
+
+/// Whether what somebody asked for may be done now.
+fn may_still_go(core: &Core, archive: &Archive) -> Result<(), Refusal> {
+    let (desired, now) = (core.desired(), core.now());
+    let observed = around(core, &desired, archive, now)
+        .map_err(|error| Refusal { why: with_causes(&error), hint: None })?;
+    let zoned = now.to_zoned(desired.instance.timezone.clone());
+    expiry::may_still_delete(&desired, &observed, archive, &zoned)
+}
+
+/// The facts that decide whether an archive may be deleted on request.
+pub(crate) fn around(
+    core: &Core,
+    desired: &Desired,
+    archive: &Archive,
+    now: Timestamp,
+) -> Result<Observed, StateError> {
+    Ok(Observed {
+        open_runs: core.state.open_runs()?,
+        series: core.state.series_facts()?,
+        archives: line_of(core, desired, archive),
+        ..Observed::nothing(now)
+    })
+}
+
+/// The archives that belong together with this one, under all their names.
+fn line_of(core: &Core, desired: &Desired, archive: &Archive) -> Vec<Archive> {
+    let lineage = Lineage::of(desired);
+    let line = lineage.line(archive);
+    core.catalogue.select(|other| {
+        other.location == archive.location && other.is_good() && lineage.line(other) == line
+    })
 }
 
 /// What became of an archive that was removed.
@@ -135,7 +175,7 @@ pub(crate) fn remove(
     may_go: impl FnOnce(&Archive) -> bool,
 ) -> Result<Option<Removed>, Failure> {
     // From the question to the deed nobody pins it or takes it back.
-    let _moving = core.moving();
+    let _moving = core.moving(&key.location, store)?;
     let Some(archive) = core.catalogue.get(key).filter(may_go) else { return Ok(None) };
     let by_yunohost = yunohost::own::is_its_own(core, &archive)?;
     let until = until.filter(|_| !by_yunohost);

@@ -16,8 +16,6 @@ use crate::stop::Stop;
 
 /// What stands behind an archive's name in YunoHost's description of it.
 pub(super) const INFO: &str = ".info.json";
-/// The most bytes of a description.
-const SIDECAR_MAX: u64 = 1 << 20;
 
 /// The files of a folder there.
 #[derive(Debug)]
@@ -88,10 +86,7 @@ pub(super) fn descriptions(
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let dir = tempfile::tempdir().map_err(|source| PeerError::Local {
-        what: "cannot make a folder for descriptions".to_owned(),
-        source,
-    })?;
+    let dir = scratch()?;
     let files: Vec<String> = names.iter().map(|name| described(name)).collect();
     hold.take(&files, dir.path(), stop)?;
     let read = |name: &String| {
@@ -101,9 +96,37 @@ pub(super) fn descriptions(
     Ok(names.iter().filter_map(read).collect())
 }
 
+/// What stands beside an archive there, as if it rested at `to`: its description, and what `YunoHost`
+/// is told of it. `None` where it is not described any more.
+pub(super) fn beside(
+    hold: &Hold<'_>,
+    name: &str,
+    to: &PlaceName,
+    stop: &Stop,
+) -> Result<Option<(Archive, Vec<u8>)>, PeerError> {
+    let dir = scratch()?;
+    let info = format!("{name}{INFO}");
+    hold.take(&[described(name), info.clone()], dir.path(), stop)?;
+    let archive = read(&dir.path().join(described(name)), to);
+    let info_json = std::fs::read(dir.path().join(info)).unwrap_or_else(|_| b"{}".to_vec());
+    Ok(archive.filter(|archive| archive.name.as_str() == name).map(|found| (found, info_json)))
+}
+
+/// The name of an archive's own file.
+pub(super) fn file_name(archive: &Archive) -> String {
+    format!("{}{}", archive.name, archive.codec.extension(!archive.recipients.is_empty()))
+}
+
+fn scratch() -> Result<tempfile::TempDir, PeerError> {
+    tempfile::tempdir().map_err(|source| PeerError::Local {
+        what: "cannot make a folder for descriptions".to_owned(),
+        source,
+    })
+}
+
 fn read(path: &Path, peer: &PlaceName) -> Option<Archive> {
     let metadata = path.symlink_metadata().ok()?;
-    if !metadata.is_file() || metadata.len() > SIDECAR_MAX {
+    if !metadata.is_file() || metadata.len() > sidecar::MAX {
         return None;
     }
     sidecar::from_text(&std::fs::read(path).ok()?, peer).ok()

@@ -1,12 +1,13 @@
-//! Takes an archive from a peer: one that it offers, into its name space here; or a whole copy of
-//! one that is damaged or lost here.
+//! Takes an archive from a peer: one that it offers, into its name space here; a whole copy of one
+//! that is damaged or lost here; or one of ours that is kept there alone.
 //!
 //! ```text
 //! description ─→ begun as an upload is ─→ the chunks that are missing, by ranges ─→ finished as an upload is ─→ told
 //! ```
-//! What is fetched is received by the same code as what is sent: record, hidden file, hash of the
+//! What is offered is received by the same code as what is sent: record, hidden file, hash of the
 //! whole, checks, publication. So it goes on behind the last whole chunk after any interruption, and
-//! what nobody goes on with is dropped. [`repair`] puts a proved file in the place of a damaged one.
+//! what nobody goes on with is dropped. [`repair`] puts a proved file in the place of a damaged one,
+//! and [`bring`] publishes one like an archive that was made here.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -22,7 +23,6 @@ use crate::model::name::PlaceName;
 use crate::model::peer::Peer;
 use crate::model::size::Bytes;
 use crate::model::upload::Upload;
-use crate::peer::PeerError;
 use crate::peer::attempts::Attempts;
 use crate::peer::https::Https;
 use crate::peer::upload::Pace;
@@ -34,7 +34,11 @@ use super::core::Core;
 use super::receive::{Announced, ChunkHead, ReceiveError, begin, way_in};
 use super::{ArchiveKey, contacts};
 
+mod bring;
+mod holder;
 pub(super) mod repair;
+
+use holder::Holder;
 
 /// Fetches one archive into a location.
 pub(crate) fn fetch(
@@ -46,21 +50,19 @@ pub(crate) fn fetch(
     let Some(peer) = cx.desired.peers.get(peer) else {
         return Err(Failure::new(format!("there is no peer `{peer}`")));
     };
-    let https = Https::open(peer).map_err(|error| failed(&error))?;
     let key = ArchiveKey { id: archive, location: to.clone() };
     let known = cx.core.catalogue.get(&key);
+    let is_its_own = cx.desired.name_space(&peer.name).as_ref() == Some(to);
     let work = async {
         match known {
             Some(broken) if repair::is_broken(&broken) => {
-                repair::repair(cx, &https, peer, broken).await
+                let holder = Holder::open(cx, peer, archive)?;
+                repair::repair(cx, &holder, peer, broken).await
             }
-            Some(known) => tell(cx, &https, &known).await,
-            None if cx.desired.name_space(&peer.name).as_ref() == Some(to) => {
-                take(cx, &https, peer, archive).await
-            }
-            None => {
-                Err(Failure::new(format!("`{to}` is not where archives of `{}` go", peer.name)))
-            }
+            Some(known) if is_its_own => tell(cx, &Https::open(peer)?, &known).await,
+            Some(known) => Ok(Done { summary: is_here(&known), ..Done::default() }),
+            None if is_its_own => take(cx, &Https::open(peer)?, peer, archive).await,
+            None => bring::bring(cx, &Holder::open(cx, peer, archive)?, peer, &key).await,
         }
     };
     // This is a thread for blocking work: nobody else waits for it.
@@ -71,10 +73,6 @@ pub(crate) fn fetch(
             stopped = cx.stop.requested() => Err(stopped.into()),
         }
     })
-}
-
-fn failed(error: &PeerError) -> Failure {
-    Failure { hint: error.hint(), ..Failure::new(error.line()) }
 }
 
 /// How fast a peer's archives may come.
@@ -99,7 +97,7 @@ async fn described(
     archive: ArchiveId,
     to: &PlaceName,
 ) -> Result<(Archive, Value), Failure> {
-    let said = https.description(archive).await.map_err(|error| failed(&error))?;
+    let said = https.description(archive).await?;
     let theirs = sidecar::from_text(said.to_string().as_bytes(), to).map_err(|error| {
         Failure::new(format!(
             "what it says of {archive} is no description: {}",
@@ -205,8 +203,8 @@ async fn fetch_chunk(
                     Err(error) => return Err(refused(error)),
                 }
             }
-            Err(error) if error.is_offline() => failed(&error),
-            Err(error) => return Err(failed(&error)),
+            Err(error) if error.is_offline() => error.into(),
+            Err(error) => return Err(error.into()),
         };
         let Some(pause) = attempts.again() else { return Err(error) };
         cx.log(&format!("{}; tries again in {} s", error.summary, pause.as_secs()));
@@ -214,9 +212,13 @@ async fn fetch_chunk(
     }
 }
 
+fn is_here(archive: &Archive) -> String {
+    format!("`{}` is at {} already", archive.name, archive.location)
+}
+
 /// Tells the peer that its archive is here, so that it counts there.
 async fn tell(cx: &Context, https: &Https, archive: &Archive) -> Result<Done, Failure> {
-    let summary = format!("`{}` is at {} already", archive.name, archive.location);
+    let summary = is_here(archive);
     let Some(hash) = archive.file_sha256 else { return Ok(Done { summary, ..Done::default() }) };
     let mut attempts = Attempts::default();
     loop {

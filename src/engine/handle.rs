@@ -1,7 +1,6 @@
 //! The way into the engine for everybody else.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -16,8 +15,8 @@ use crate::stop::Stopped;
 use super::core::Core;
 use super::requests::{Reply, Request};
 use super::{
-    ArchiveKey, Autonomy, Event, Listening, RequestError, Tally, TestedNotice, View, context,
-    notices,
+    ArchiveKey, Autonomy, Beat, Event, Listening, RequestError, Tally, TestedNotice, View, context,
+    notices, stock,
 };
 
 mod contents;
@@ -140,10 +139,36 @@ impl Handle {
         let _ = self.ask(Request::Look).await;
     }
 
-    /// When the loop last moved: one that hangs does not move any more.
+    /// Looks now for files at a location, or at all of them, that larder did not make. Returns when
+    /// there is a view that shows them.
+    pub async fn look_for_foreign(&self, location: Option<&str>) {
+        let core = Arc::clone(&self.core);
+        let location = location.map(ToOwned::to_owned);
+        let looked = tokio::task::spawn_blocking(move || {
+            let mut is_new = false;
+            for name in core.stores().into_keys() {
+                if location.as_deref().is_some_and(|location| name.as_str() != location) {
+                    continue;
+                }
+                match stock::look_for_foreign(&core, &name) {
+                    Ok(found) => is_new |= found,
+                    // The view says what is wrong with it.
+                    Err(error) => {
+                        tracing::debug!(location = %name, error = %context::with_causes(&error), "cannot look for foreign files");
+                    }
+                }
+            }
+            is_new
+        });
+        if looked.await.unwrap_or(false) {
+            self.looked().await;
+        }
+    }
+
+    /// Whether the loop still moves: one that hangs does not.
     #[must_use]
-    pub fn last_beat(&self) -> Instant {
-        self.core.last_beat()
+    pub fn beat(&self) -> &Beat {
+        &self.core.beat
     }
 
     /// Opens a copy for reading.

@@ -16,7 +16,8 @@ use crate::status;
 
 use super::core::Core;
 use super::{
-    Autonomy, Event, View, clock, notices, observe, receive, record, space, start, stock, uncovered,
+    Autonomy, Event, View, clock, damage, notices, observe, receive, record, space, start, stock,
+    uncovered,
 };
 
 /// How old a view gets although nothing happens.
@@ -30,7 +31,12 @@ pub(crate) enum Looked {
     Anew { wake_at: Option<Timestamp> },
 }
 
-/// Looks, if there is a reason to: something happened, a time has come, a location came or went.
+/// Does what each turn of the loop has to, and looks if there is a reason to: something happened, a
+/// time has come, a location came or went.
+///
+/// Each turn records ends of runs that could not be recorded before, compares the clocks and lets
+/// uploads expire that nobody goes on with; while nothing runs, it also drops old history and takes
+/// stock of locations, where either is due.
 pub(crate) fn look_if_needed(
     core: &Arc<Core>,
     clock: &mut clock::Clock,
@@ -40,7 +46,9 @@ pub(crate) fn look_if_needed(
 ) -> Result<Looked, StateError> {
     let now = core.now();
     record::catch_up(core)?;
+    damage::note_in_use(core, now)?;
     let frozen = clock.check(&core.state, now)?;
+    core.awake.look(core, now)?;
     receive::expire(core, now);
     let taken = if core.running().is_empty() {
         start::prune_where_due(core)?;
@@ -52,6 +60,7 @@ pub(crate) fn look_if_needed(
     if changed || frozen || taken || is_due || locations_moved(core) {
         return look(core, now).map(|wake_at| Looked::Anew { wake_at });
     }
+    core.awake.note(core, now)?;
     let view = core.view.load_full();
     let at = now.to_zoned(view.desired.instance.timezone.clone());
     core.view.store(Arc::new(View { at, ..View::clone(&view) }));
@@ -84,7 +93,7 @@ pub(crate) fn look(core: &Arc<Core>, now: Timestamp) -> Result<Option<Timestamp>
         observe::observe_again(core, &desired, now, &mut observed)?;
         plan = reconcile::plan(&desired, &observed, &zoned);
     }
-    start::note_looked(core, now)?;
+    core.awake.note(core, now)?;
     let planned = plan.wake_at;
     let space = space::note(core, &observed, &zoned);
     let wake_at = publish_view(core, &zoned, desired, observed, plan, space);
@@ -242,6 +251,7 @@ fn publish_view(
         foreseen: super::Foreseen::default(),
         uncovered: uncovered::line(core),
         listening: Arc::clone(&core.listening),
+        beat: core.beat.clone(),
         notices: Arc::new(targets),
     }));
     core.tell(Event::View);

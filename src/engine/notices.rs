@@ -19,6 +19,7 @@ use crate::delivery::Content;
 use crate::model::desired::{Desired, Notify, NotifyTarget};
 use crate::model::name::ObjectName;
 use crate::model::observed::Observed;
+use crate::model::run::Run;
 use crate::notices::{self, Event, Facts, Wanted};
 use crate::reconcile::Plan;
 use crate::state::{State, StateError};
@@ -36,10 +37,11 @@ mod message;
 mod stored;
 
 pub(crate) use deliver::{deliver, flush, test};
+pub(crate) use facts::failed_runs;
 pub(crate) use switches::began;
 
 use desk::{Desk, Letter};
-use facts::{configuration, failed_runs};
+use facts::{configuration, failed_backups};
 use switches::ping_of;
 
 /// Where the state keeps all desks.
@@ -83,27 +85,36 @@ pub(crate) struct Found<'a> {
 /// Decides after a look what is due. Returns when to look again for the sake of it. Blocking.
 pub(crate) fn decide(core: &Core, found: &Found) -> Option<Timestamp> {
     match core.options.autonomy {
-        Autonomy::Daemon => decide_part(core, found, Part::All),
-        Autonomy::Apply => decide_part(core, found, Part::Pings),
+        Autonomy::Daemon => decide_part(core, found, &found.observed.failed, Part::All),
+        Autonomy::Apply => decide_part(core, found, &found.observed.failed, Part::Pings),
         Autonomy::OnRequest => None,
     }
 }
 
-/// The same once more at the end of `larder apply`, from the last view. Blocking.
+/// Decides once more what to tell at the end of `larder apply`, from the last view and from what
+/// ended since. Blocking.
 pub(crate) fn decide_at_end(core: &Core) {
     let view = core.view.load_full();
     let View { desired, observed, plan, verdicts, .. } = view.as_ref();
-    decide_part(core, &Found { desired, observed, plan, verdicts }, Part::All);
+    let failed = match failed_runs(core, observed, plan.at.timestamp()) {
+        Ok(failed) => failed,
+        Err(error) => {
+            tracing::warn!(error = %with_causes(&error), "cannot find out whom to tell what");
+            return;
+        }
+    };
+    decide_part(core, &Found { desired, observed, plan, verdicts }, &failed, Part::All);
 }
 
-fn decide_part(core: &Core, found: &Found, part: Part) -> Option<Timestamp> {
+/// `failed` is what failed beside backups.
+fn decide_part(core: &Core, found: &Found, failed: &[Run], part: Part) -> Option<Timestamp> {
     let Found { desired, observed, plan, verdicts } = *found;
     if desired.notify.is_empty() && core.notices.desks().is_empty() {
         return None;
     }
     let now = plan.at.timestamp();
-    let failed = match failed_runs(core, desired, observed, now) {
-        Ok(failed) => failed,
+    let failed = match failed_backups(core, desired, observed, now) {
+        Ok(backups) => [&backups, failed].concat(),
         Err(error) => {
             tracing::warn!(error = %with_causes(&error), "cannot find out whom to tell what; trying again");
             return None;

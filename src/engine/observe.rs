@@ -1,21 +1,21 @@
 //! Gathers the facts of one moment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sha2::Digest as _;
 
+use crate::location::standing::{FileSystem, Standing};
 use crate::model::archive::Sha256;
 use crate::model::desired::Desired;
 use crate::model::job::JobSource;
 use crate::model::name::{JobName, PlaceName};
-use crate::model::observed::{DrillFacts, JobFacts, JobTable, Observed};
+use crate::model::observed::{DrillFacts, JobFacts, JobTable, LocationState, Observed};
 use crate::state::StateError;
 
 use super::core::Core;
-use super::{contacts, members};
+use super::{contacts, damage, members, notices};
 
 /// The facts of now.
 pub(crate) fn observe(
@@ -23,27 +23,30 @@ pub(crate) fn observe(
     desired: &Desired,
     now: Timestamp,
 ) -> Result<Observed, StateError> {
-    let locations = core.location_states();
+    let standings = core.standings();
+    let locations = core.states_of(&standings);
     core.catalogue.apply_location_states(&locations);
     // First of all: a run that is over by now has its effect in what is read after it, so that
     // nothing that was just done is planned again.
     let open_runs = core.state.open_runs()?;
+    let devices = devices(core, desired, &standings);
     let mut observed = Observed {
-        awake_since: core.awake_since,
+        awake_since: core.awake.since(),
         open_runs,
         archives: core.catalogue.archives(),
         foreign: core.catalogue.foreign(),
         members: members::known(core),
+        beside_source: beside_source(desired, &standings, &devices),
         locations,
-        beside_source: beside_source(desired),
-        file_systems: file_systems(desired),
+        given_up: core.given_up().clone(),
+        file_systems: file_systems(desired, &devices),
         ..Observed::nothing(now)
     };
     remember(core, desired, now, &mut observed)?;
     Ok(observed)
 }
 
-/// The same facts once the engine itself has written something: those of the disk stay.
+/// Brings facts up to date once the engine itself has written something: those of the disk stay.
 pub(crate) fn observe_again(
     core: &Core,
     desired: &Desired,
@@ -51,6 +54,7 @@ pub(crate) fn observe_again(
     observed: &mut Observed,
 ) -> Result<(), StateError> {
     observed.open_runs = core.state.open_runs()?;
+    observed.given_up.clone_from(&core.given_up());
     remember(core, desired, now, observed)
 }
 
@@ -67,25 +71,57 @@ fn remember(
     observed.freezes = core.state.freezes()?;
     observed.not_before = core.state.not_before()?;
     observed.contacts = contacts::known(core);
+    observed.damage = damage::known(core)?;
+    observed.failed = notices::failed_runs(core, observed, now)?;
     Ok(())
 }
 
-fn device(path: &Path) -> Option<u64> {
-    std::fs::metadata(path).ok().map(|metadata| metadata.dev())
+/// The file systems of locations and sources, as far as they can be told: what hangs is where it was.
+fn devices(
+    core: &Core,
+    desired: &Desired,
+    standings: &BTreeMap<PlaceName, Standing>,
+) -> BTreeMap<PathBuf, u64> {
+    let directories = desired.jobs.values().filter_map(|job| match &job.source {
+        JobSource::CustomDir(source) => Some(source.source_path.as_path()),
+        JobSource::Mysql(_)
+        | JobSource::Postgresql(_)
+        | JobSource::YnhApp { .. }
+        | JobSource::YnhSystem { .. } => None,
+    });
+    let seen = desired.locations.values().map(|location| {
+        let standing = standings.get(&location.name);
+        let silent = FileSystem::Silent;
+        (location.path.as_path(), standing.map_or(silent, |standing| standing.file_system))
+    });
+    core.devices.look(&directories.collect(), &seen.collect::<Vec<_>>())
 }
 
 /// The file system of each location that can be looked at.
-fn file_systems(desired: &Desired) -> BTreeMap<PlaceName, u64> {
+fn file_systems(desired: &Desired, devices: &BTreeMap<PathBuf, u64>) -> BTreeMap<PlaceName, u64> {
     let locations = desired.locations.values();
-    locations.filter_map(|one| Some((one.name.clone(), device(&one.path)?))).collect()
+    locations.filter_map(|one| Some((one.name.clone(), *devices.get(&one.path)?))).collect()
 }
 
-/// The locations that lie on the file system of a job's source. What cannot be looked at counts as
-/// elsewhere: its absence is told by others.
-fn beside_source(desired: &Desired) -> BTreeSet<(JobName, PlaceName)> {
+/// The locations that lie on the file system of a job's source. What is not there counts as
+/// elsewhere: its absence is told by others, and under a disk that is unplugged the directory that
+/// it is mounted on lies somewhere else. What hangs is where it was.
+fn beside_source(
+    desired: &Desired,
+    standings: &BTreeMap<PlaceName, Standing>,
+    devices: &BTreeMap<PathBuf, u64>,
+) -> BTreeSet<(JobName, PlaceName)> {
+    let device = |path: &Path| devices.get(path).copied();
+    let is_known = |name| {
+        standings.get(name).is_some_and(|standing| {
+            !matches!(standing.state, LocationState::Unavailable(_))
+                || standing.file_system == FileSystem::Silent
+        })
+    };
     let places: Vec<(&PlaceName, u64)> = desired
         .locations
         .values()
+        .filter(|location| is_known(&location.name))
         .filter_map(|location| Some((&location.name, device(&location.path)?)))
         .collect();
     let mut found = BTreeSet::new();
@@ -117,6 +153,7 @@ fn job_facts(
             last_success: None,
             last_failure: None,
             table: None,
+            source: None,
         });
         let hash = Sha256(sha2::Sha256::digest(&job.effective_json).into()).to_string();
         if fresh.table.as_ref().is_none_or(|table| table.hash != hash) {

@@ -8,22 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
-
 use crate::model::archive::ArchiveId;
 use crate::model::contact::{Contact, Holdings, Presence, RemoteCopy};
 use crate::model::name::PlaceName;
 use crate::model::size::Bytes;
-use crate::peer::PeerError;
 use crate::peer::ssh::Ssh;
 use crate::reconcile::transfers;
 
 use super::context::{Context, Done, Failure};
 use super::far::{self, Folder};
-use super::{contacts, observe};
-
-/// How long an archive that may not go any more is left alone.
-const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(15);
+use super::{contacts, observe, rest};
 
 /// Deletes exactly these at a peer, as far as they may still go.
 pub(crate) fn prune(
@@ -31,16 +25,6 @@ pub(crate) fn prune(
     peer: &PlaceName,
     archives: &[ArchiveId],
 ) -> Result<Done, Failure> {
-    let failed = |error: PeerError| {
-        if let PeerError::Stopped(stopped) = error {
-            return Failure::from(stopped);
-        }
-        let failure = Failure::new(error.line());
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    };
     let desired = cx.core.desired();
     let table = desired.peers.get(peer).filter(|table| table.prune).ok_or_else(|| {
         Failure::new(format!("nothing is deleted at `{peer}`: it has no `prune = true` any more"))
@@ -48,16 +32,15 @@ pub(crate) fn prune(
     let holdings = contacts::known(&cx.core).get(peer).and_then(|known| known.holdings.clone());
     let before = holdings.map(|holdings| holdings.copies).unwrap_or_default();
     cx.progress.enter("looking at what is there");
-    let ssh = Ssh::open(table, &desired.instance.state_dir).map_err(failed)?;
-    let hold = ssh.hold(&cx.stop).map_err(failed)?;
-    let folder = Folder::look(&hold, &cx.stop).map_err(failed)?;
-    let found = far::copies(&hold, &folder, &before, &desired.instance, peer, &cx.stop);
-    let found = found.map_err(failed)?;
+    let ssh = Ssh::open(table, &desired.instance.state_dir)?;
+    let hold = ssh.hold(&cx.stop)?;
+    let folder = Folder::look(&hold, &cx.stop)?;
+    let found = far::copies(&hold, &folder, &before, &desired.instance, peer, &cx.stop)?;
     let planned = still_planned(cx, peer, &found)?;
     let wanted: Vec<&RemoteCopy> =
         before.iter().filter(|copy| archives.contains(&copy.id)).collect();
     let names: BTreeSet<String> = wanted.iter().map(|copy| copy.name.clone()).collect();
-    let there = far::descriptions(&hold, &names, peer, &cx.stop).map_err(failed)?;
+    let there = far::descriptions(&hold, &names, peer, &cx.stop)?;
     cx.progress.enter("deleting");
     let mut gone: BTreeMap<ArchiveId, u64> = BTreeMap::new();
     for copy in wanted {
@@ -65,12 +48,11 @@ pub(crate) fn prune(
         match there.get(&copy.name) {
             Some(found) if found.id == copy.id && !planned.contains(&copy.id) => {
                 cx.log(&format!("kept `{}` at {peer}: it may not go any more", copy.name));
-                let later = cx.now().checked_add(TRY_AGAIN).unwrap_or(Timestamp::MAX);
-                cx.core.state.put_not_before(copy.id, peer, later)?;
+                rest::put_off(&cx.core.state, copy.id, peer, (cx.now(), rest::SOON))?;
                 continue;
             }
             Some(found) if found.id == copy.id => {
-                hold.remove(&folder.files_of(&copy.name), &cx.stop).map_err(failed)?;
+                hold.remove(&folder.files_of(&copy.name), &cx.stop)?;
                 cx.log(&format!("deleted `{}` at {peer}", copy.name));
             }
             Some(_) => {

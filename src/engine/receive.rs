@@ -22,6 +22,7 @@ use crate::model::name::PlaceName;
 use crate::model::observed::{Freeze, LocationState};
 use crate::model::upload::Upload;
 
+use super::attend::attend;
 use super::context::with_causes;
 use super::core::Core;
 use super::start;
@@ -75,8 +76,8 @@ fn usable(core: &Core, space: &PlaceName) -> Result<Arc<Folder>, ReceiveError> {
     let folder = folder_of(core, space)?;
     if folder.awaits_its_first_upload() {
         let around = folder_of(core, &above(space)?)?;
-        folder.begin_name_space(&around)?;
-        start::ensure(core, space, &folder);
+        let id = folder.begin_name_space(&around)?;
+        start::record_marker(core, space, &id);
     }
     free_in(space, &folder)?;
     Ok(folder)
@@ -121,7 +122,7 @@ fn free_in(space: &PlaceName, folder: &Folder) -> Result<u64, ReceiveError> {
 }
 
 /// Records that uploads were published just before a crash. Called before locations are looked at.
-pub(crate) fn settle(core: &Core) {
+pub(crate) fn settle(core: &Arc<Core>) {
     for known in core.uploads.all() {
         let (upload, is_whole) = {
             let book = known.book();
@@ -130,12 +131,16 @@ pub(crate) fn settle(core: &Core) {
         let Some(folder) = core.folder(&upload.archive.location).filter(|_| is_whole) else {
             continue;
         };
-        match finish::was_published(core, &known, &folder) {
-            Ok(Some(archive)) => {
+        let place = upload.archive.location.clone();
+        let published = attend(core, &place, &folder, move |core, folder| {
+            finish::was_published(core, &known, folder)
+        });
+        match published {
+            Some(Ok(Some(archive))) => {
                 tracing::info!(upload = %upload.id, archive = %archive.name, "an upload had been published before larder ended");
             }
-            Ok(None) => {}
-            Err(error) => {
+            Some(Ok(None)) | None => {}
+            Some(Err(error)) => {
                 tracing::debug!(upload = %upload.id, %error, "cannot tell yet what became of an upload");
             }
         }
@@ -143,7 +148,7 @@ pub(crate) fn settle(core: &Core) {
 }
 
 /// Forgets uploads that nobody went on with, and those that were published long enough ago.
-pub(crate) fn expire(core: &Core, now: Timestamp) {
+pub(crate) fn expire(core: &Arc<Core>, now: Timestamp) {
     for known in core.uploads.all() {
         let upload = known.upload();
         if upload.expires_at() > now {
@@ -154,13 +159,26 @@ pub(crate) fn expire(core: &Core, now: Timestamp) {
             return;
         }
         // Somebody finishes it at this moment.
-        let Ok(_alone) = known.closing.try_lock() else { continue };
-        match abandon(core, &known) {
-            Ok(()) if upload.published_at.is_some() => {}
-            Ok(()) => {
+        let Ok(alone) = Arc::clone(&known.closing).try_lock_owned() else { continue };
+        let abandoned = match core.folder(&upload.archive.location) {
+            Some(folder) if upload.published_at.is_none() => {
+                let place = &upload.archive.location;
+                attend(core, place, &folder, move |core, _| {
+                    let _alone = alone;
+                    abandon(core, &known)
+                })
+            }
+            // There is nothing to remove.
+            Some(_) | None => Some(abandon(core, &known)),
+        };
+        match abandoned {
+            // It is tried again with the next look.
+            None => {}
+            Some(Ok(())) if upload.published_at.is_some() => {}
+            Some(Ok(())) => {
                 tracing::info!(upload = %upload.id, peer = %upload.peer, file = %upload.file_name(), "an upload that nobody went on with is abandoned");
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 tracing::warn!(upload = %upload.id, %error, "an upload that nobody went on with cannot be abandoned");
             }
         }
@@ -170,11 +188,20 @@ pub(crate) fn expire(core: &Core, now: Timestamp) {
 /// Drops an upload with everything that was received of it; of a published one, its record. Whoever
 /// calls it is alone.
 fn abandon(core: &Core, known: &Known) -> Result<(), ReceiveError> {
-    let _still = core.uploads.hold_still();
-    let mut book = known.book();
-    let upload = &book.upload;
-    core.state.commit(|txn| txn.drop_upload(upload.id))?;
-    core.uploads.forget(upload.id);
+    let upload = known.upload();
+    let _still = if upload.published_at.is_none() {
+        Some(core.hold_still(&upload.archive.location)?)
+    } else {
+        None
+    };
+    let upload = {
+        // Not held while the disk is at work: others look at every upload.
+        let mut book = known.book();
+        core.state.commit(|txn| txn.drop_upload(book.upload.id))?;
+        core.uploads.forget(book.upload.id);
+        book.is_gone = true;
+        book.upload.clone()
+    };
     if upload.published_at.is_none()
         && let Some(folder) = core.folder(&upload.archive.location)
         && let Err(error) = folder.discard_part(upload.id)
@@ -182,7 +209,6 @@ fn abandon(core: &Core, known: &Known) -> Result<(), ReceiveError> {
         // Nobody owns it any more: the next sweep removes it.
         tracing::debug!(upload = %upload.id, error = %with_causes(&error), "what was received is still there");
     }
-    book.is_gone = true;
     Ok(())
 }
 

@@ -14,16 +14,7 @@ use crate::state::{StateError, Transaction};
 
 use super::context::with_causes;
 use super::core::Core;
-
-/// How long a copy or a deletion that did not succeed is left alone, unless somebody asks.
-const AGAIN_SOON: SignedDuration = SignedDuration::from_mins(15);
-/// The same for reading an archive back.
-const AGAIN_LATER: SignedDuration = SignedDuration::from_hours(6);
-
-/// The same for a drill, beside its schedule.
-const FAILED_DRILL: SignedDuration = SignedDuration::from_hours(24);
-/// The same for a drill that the end of the daemon or of the machine broke off.
-const INTERRUPTED_DRILL: SignedDuration = SignedDuration::from_hours(1);
+use super::rest;
 
 /// Records that a run begins. `false` when that cannot be recorded: the run then stays `queued`,
 /// and nothing is begun before the state can be written again.
@@ -119,18 +110,18 @@ pub(crate) fn put_off(
     at: Timestamp,
     span: Option<SignedDuration>,
 ) -> Result<(), StateError> {
-    let mut rest = |archives: &[ArchiveId], place: &PlaceName, usual| {
-        let until = at.saturating_add(span.unwrap_or(usual)).unwrap_or(Timestamp::MAX);
+    let mut rests = |archives: &[ArchiveId], place: &PlaceName, usual| {
+        let until = rest::until(at, span.unwrap_or(usual));
         archives.iter().try_for_each(|archive| txn.put_not_before(*archive, place, until))
     };
     match &run.work {
-        Work::Expire { series, archives } => rest(archives, &series.location, AGAIN_SOON),
-        Work::EmptyTrash { location, archives } => rest(archives, location, AGAIN_SOON),
-        Work::Verify { archive, location } => rest(&[*archive], location, AGAIN_LATER),
+        Work::Expire { series, archives } => rests(archives, &series.location, rest::SOON),
+        Work::EmptyTrash { location, archives } => rests(archives, location, rest::SOON),
+        Work::Verify { archive, location } => rests(&[*archive], location, rest::LATER),
         Work::Send { archive, to, .. } | Work::Fetch { archive, to, .. } => {
-            rest(&[*archive], to, AGAIN_SOON)
+            rests(&[*archive], to, rest::SOON)
         }
-        Work::Prune { peer, archives } => rest(archives, peer, AGAIN_SOON),
+        Work::Prune { peer, archives } => rests(archives, peer, rest::SOON),
         // Backups are tried again by the rules of their job, drills by those of the plan, the others
         // only when somebody asks.
         Work::Backup { .. } | Work::Drill { .. } | Work::Adopt { .. } | Work::Restore { .. } => {
@@ -174,7 +165,7 @@ fn note_drill(
 ) -> Result<(), StateError> {
     let mut facts = txn.drill_facts(job)?;
     let told = facts.last.as_ref().is_some_and(|last| last.run == run.id);
-    let after = |span| Some(at.saturating_add(span).unwrap_or(Timestamp::MAX));
+    let after = |span| Some(rest::until(at, span));
     match run.status {
         RunStatus::Queued | RunStatus::Running => return Ok(()),
         RunStatus::Success | RunStatus::Warning => {
@@ -182,16 +173,16 @@ fn note_drill(
         }
         RunStatus::Interrupted => {
             facts.interrupted += 1;
-            facts.rest_until = after(INTERRUPTED_DRILL);
+            facts.rest_until = after(rest::INTERRUPTED_DRILL);
         }
         RunStatus::Cancelled | RunStatus::Error => {
-            (facts.interrupted, facts.rest_until) = (0, after(FAILED_DRILL));
+            (facts.interrupted, facts.rest_until) = (0, after(rest::FAILED_DRILL));
         }
     }
     // What cannot be proved here is not asked for every minute either.
     let unable = |last: &LastDrill| matches!(last.outcome, DrillOutcome::Unable(_));
     if told && facts.last.as_ref().is_some_and(unable) {
-        facts.rest_until = after(FAILED_DRILL);
+        facts.rest_until = after(rest::FAILED_DRILL);
     }
     if run.status == RunStatus::Error
         && !told

@@ -15,6 +15,7 @@ use crate::model::contact::RemoteCopy;
 use crate::model::name::{InstanceName, PlaceName};
 use crate::model::observed::Freeze;
 use crate::model::run::Work;
+use crate::reconcile::show;
 use crate::state::{Opened, State, StateError};
 
 use super::contacts;
@@ -62,7 +63,8 @@ pub(crate) fn guard(core: &Core, at: &PlaceName, found: &[Archive]) -> Result<()
     look(core, at, found.collect())
 }
 
-/// The same for what a peer says that it holds, before anybody acts upon it.
+/// Looks for archives of this instance among what a peer says that it holds, before anybody acts
+/// upon it.
 pub(crate) fn guard_held(
     core: &Core,
     peer: &PlaceName,
@@ -103,7 +105,10 @@ fn look(core: &Core, at: &PlaceName, mut found: Vec<Found>) -> Result<(), StateE
         return Ok(());
     }
     let remembered = match born {
-        Some(born) if !is_new => format!("nothing from before {born} is remembered here"),
+        Some(born) if !is_new => format!(
+            "nothing from before {} is remembered here",
+            show::dated(born, &instance.timezone)
+        ),
         Some(_) | None => "nothing is remembered here".to_owned(),
     };
     let reason = format!(

@@ -16,6 +16,8 @@ use crate::model::restore::RestoreRequest;
 use crate::model::run::{RunId, Work};
 use crate::process::Runner;
 use crate::progress::Progress;
+use crate::reconcile::expiry::Lineage;
+use crate::reconcile::show;
 use crate::restore::{
     self, Access, Content, FileFacts, Order, Original, Plan, Record, Restore, Secret, Steps, Task,
     Trouble, Undo, Watch, access_of, content_of, job_of,
@@ -127,11 +129,14 @@ pub(crate) fn may_restore(core: &Core, archive: &Archive) -> Result<(), Failure>
         Condition::Lost => format!("`{name}` is gone from `{location}`"),
         Condition::Unavailable => format!("`{location}`, where `{name}` rests, is not available"),
         Condition::Trashed { until } => {
+            let desired = core.desired();
+            let now = core.now().to_zoned(desired.instance.timezone.clone());
+            let until = show::moment(*until, &now);
             return Err(Failure::new(format!("`{name}` is in the trash until {until}"))
                 .hint("take it back first: `larder archive undelete`"));
         }
     };
-    Err(Failure::new(why).hint(original(core, archive, PathBuf::new()).remedy()))
+    Err(Failure::new(why).hint(original(core, &core.desired(), archive, PathBuf::new()).remedy()))
 }
 
 fn complete(desired: &Desired, run: RunId, task: Task) -> Order {
@@ -197,6 +202,7 @@ fn order(
             archive.job
         ));
     }
+    notes.extend(passed_over(core, desired, &archive));
     let untrusted = untrusted_sender(desired, &archive);
     if let Some(peer) = untrusted
         && request.to.is_none()
@@ -244,8 +250,31 @@ fn order(
         seen: seen(core, key, request),
         steps,
         notes,
-        archive: original(core, &archive, folder.path_of(&archive)),
+        archive: original(core, desired, &archive, folder.path_of(&archive)),
     })
+}
+
+/// That a newer archive of the same job was passed over since it is not good, wherever it rests. One
+/// in the trash is nobody's newest; and where a good one is newer, this one was meant.
+fn passed_over(core: &Core, desired: &Desired, archive: &Archive) -> Option<String> {
+    let lineage = Lineage::of(desired);
+    let maker = |one: &Archive| {
+        let (series, from) = lineage.line(one);
+        (series.origin, series.job, from)
+    };
+    let ours = maker(archive);
+    let mut newer = core.catalogue.select(|other| {
+        (other.created_at, other.id) > (archive.created_at, archive.id)
+            && !matches!(other.condition, Condition::Trashed { .. })
+            && maker(other) == ours
+    });
+    if newer.iter().any(Archive::is_good) {
+        return None;
+    }
+    // Of several copies, the one that is there tells most.
+    newer.sort_by_key(|one| (one.created_at, one.id, one.condition == Condition::Present));
+    let newest = newer.last()?;
+    Some(format!("`{}` is newer, and {}", newest.name, newest.flaw()?))
 }
 
 /// The peer in whose name space an archive rests, where nothing of it may run here.
@@ -288,7 +317,7 @@ fn seen(core: &Core, key: &ArchiveKey, request: &RestoreRequest) -> Option<FileF
     is_same.then_some(seen.files)
 }
 
-fn original(core: &Core, archive: &Archive, file: PathBuf) -> Original {
+fn original(core: &Core, desired: &Desired, archive: &Archive, file: PathBuf) -> Original {
     let others = core.catalogue.select(|other| {
         other.id == archive.id
             && other.location != archive.location
@@ -297,6 +326,7 @@ fn original(core: &Core, archive: &Archive, file: PathBuf) -> Original {
     Original {
         name: archive.name.to_string(),
         job: archive.job.to_string(),
+        made: Original::made_word(archive.created_at, &desired.instance.timezone),
         location: archive.location.to_string(),
         file,
         codec: Original::codec_word(archive.codec),

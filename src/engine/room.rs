@@ -1,13 +1,19 @@
 //! Whether an archive will fit, before it is begun.
 
+use std::fmt::Write as _;
+
 use crate::location::ArchiveStore;
-use crate::model::archive::{Archive, Condition};
+use crate::model::archive::{Archive, Condition, How};
 use crate::model::job::{Job, JobSource};
 use crate::model::location::Location;
+use crate::model::name::ArchiveName;
+use crate::model::run::Cause;
 use crate::model::size::Bytes;
+use crate::reconcile::expiry::{AfterSuccess, after_success};
+use crate::state::StateError;
 
 use super::context::{Context, Failure};
-use super::{catalogue, expire};
+use super::{catalogue, expire, observe};
 
 /// Fails early when the archive will not fit, judged by the last one of the series.
 ///
@@ -35,23 +41,46 @@ pub(crate) fn make_room(
     if empty_trash_early(cx, location, store, needed - free)? {
         return Ok(());
     }
-    let released = cx.core.released_by_success(&job.name);
-    let mut failure = Failure::new(format!(
+    // What cannot be found out is left out: that there is no room is more than that.
+    let released = released_by_success(cx, job).unwrap_or_default();
+    let failure = Failure::new(format!(
         "not enough space at `{}`: needs {} and {} to stay free (`min_free`), has {}",
         location.name,
         Bytes(expected),
         location.min_free,
         Bytes(free)
     ));
-    failure.hint = Some(if released.is_empty() {
-        "make room there, or lower `min_free`; no archive was deleted".to_owned()
-    } else {
-        format!(
-            "make room there, or lower `min_free`; no archive was deleted. A success would release: {}",
-            released.join(", ")
-        )
-    });
-    Err(failure)
+    Err(failure.hint(format!(
+        "make room there, or lower `min_free`; no archive was deleted{}",
+        in_words(&released)
+    )))
+}
+
+/// What retention would let go of the job's archives here if this run succeeded.
+fn released_by_success(cx: &Context, job: &Job) -> Result<AfterSuccess, StateError> {
+    let (desired, now) = (cx.core.desired(), cx.now());
+    let observed = observe::observe(&cx.core, &desired, now)?;
+    let zoned = now.to_zoned(desired.instance.timezone.clone());
+    let made = if cx.run.cause == Cause::Manual { How::Manual } else { How::Scheduled };
+    Ok(after_success(&desired, &observed, job, made, &zoned))
+}
+
+/// What would be released, as sentences that follow another one.
+fn in_words(released: &AfterSuccess) -> String {
+    let mut words = String::new();
+    let mut say = |what: &str, archives: &[ArchiveName]| {
+        if !archives.is_empty() {
+            let names: Vec<&str> = archives.iter().map(ArchiveName::as_str).collect();
+            // Writing to a `String` cannot fail.
+            let _ = write!(words, ". {what}: {}", names.join(", "));
+        }
+    };
+    if let Some((hash, archives)) = &released.waiting {
+        say(&format!("`larder approve {hash}` would release"), archives);
+    }
+    say("A success would release", &released.releases);
+    say("A success would ask for approval (`larder plan`) to release", &released.asks_for);
+    words
 }
 
 /// Whether what is archived is first written to the location in full.
@@ -64,15 +93,23 @@ fn is_spooled(job: &Job) -> bool {
 
 /// Unlinks what would leave the trash next, no more than frees `missing` bytes. Deletes nothing,
 /// and says so, where all of it is not enough, or while anything is odd and people may want
-/// deleted archives back.
+/// deleted archives back. What another instance put into the trash of a shared folder is that
+/// one's to take back until its time is over.
 fn empty_trash_early(
     cx: &Context,
     location: &Location,
     store: &dyn ArchiveStore,
     missing: u64,
 ) -> Result<bool, Failure> {
+    let desired = cx.core.desired();
+    // A name space below a location is a location of its own, and nobody's but ours.
+    let is_ours = |archive: &Archive| {
+        location.owner.is_some() || desired.is_ours(&location.name, &archive.origin)
+    };
     let mut trashed = cx.core.catalogue.select(|archive| {
-        archive.location == location.name && matches!(archive.condition, Condition::Trashed { .. })
+        archive.location == location.name
+            && is_ours(archive)
+            && matches!(archive.condition, Condition::Trashed { .. })
     });
     let in_trash: u64 = trashed.iter().map(|archive| archive.file_size).sum();
     if in_trash < missing || !cx.core.state.freezes()?.is_empty() {

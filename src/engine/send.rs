@@ -109,8 +109,12 @@ fn mend(
     info_json: &[u8],
 ) -> Result<Done, Failure> {
     let folder = cx.core.folder(&broken.location).ok_or_else(|| gone(&broken.location))?;
-    let came =
-        Came { file_size: copied.file_size, file_sha256: copied.file_sha256, verified_at: None };
+    let came = Came {
+        file_size: copied.file_size,
+        file_sha256: copied.file_sha256,
+        stream_sha256: copied.stream_sha256,
+        verified_at: None,
+    };
     let whole = repair::put_in_place(cx, &folder, incoming, broken, &came, info_json)
         .inspect_err(|_| cx.discard(folder.as_ref()))?;
     let was = if broken.condition == Condition::Lost { "lost" } else { "damaged" };
@@ -231,8 +235,13 @@ pub(crate) fn plan_recoding(
     Ok(Some(archive::Recode { codec, recipients: recipients.to_vec() }))
 }
 
-/// The same name where it is free there: names are for people, and theirs should agree.
-fn free_name(cx: &Context, archive: &Archive, to: &PlaceName) -> Result<ArchiveName, Failure> {
+/// The name of a copy: that of the archive where it is free there, since names are for people and
+/// theirs should agree.
+pub(crate) fn free_name(
+    cx: &Context,
+    archive: &Archive,
+    to: &PlaceName,
+) -> Result<ArchiveName, Failure> {
     if !cx.core.catalogue.has_name(to, archive.name.as_str()) {
         return Ok(archive.name.clone());
     }

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
@@ -15,35 +14,34 @@ use tokio::sync::{broadcast, mpsc, watch};
 use crate::config::{self, Severity};
 use crate::location::folder::Folder;
 use crate::location::signer::Signer;
+use crate::location::{LocationError, standing};
 use crate::model::desired::Desired;
+use crate::model::location::Location;
 use crate::model::name::PlaceName;
 use crate::model::run::{Lane, Run, RunStatus};
 use crate::state::{HistoryKeep, State, StateError};
 use crate::stop::Stop;
 
+use super::attend::attend;
+use super::awake::Awake;
 use super::catalogue::Catalogue;
 use super::contacts::Contacts;
 use super::context::with_causes;
 use super::core::{Core, stored_after_pending};
+use super::devices::Devices;
+use super::doors::Doors;
 use super::members::Listings;
 use super::notices::Notices;
 use super::receive::{self, Uploads};
 use super::requests::Request;
 use super::uncovered::Uncovered;
 use super::{
-    Autonomy, Options, StartError, View, contacts, drill, handle, members, push, record, recovery,
-    wanted,
+    Beat, Options, StartError, View, contacts, damage, drill, handle, members, push, record,
+    recovery, rest, wanted,
 };
 
-/// How long what talked to a peer rests after the daemon or the machine stopped under it.
-const AFTER_A_CRASH: SignedDuration = SignedDuration::from_mins(1);
 /// How many events a slow listener may lag behind.
 const EVENTS: usize = 1024;
-/// Where the state keeps when `larder apply` last looked.
-const APPLIED_AT: &str = "applied-at";
-/// How far apart two calls of `larder apply` may be to count as one that is awake: once a day, and
-/// some hours late.
-const APPLY_GAP: SignedDuration = SignedDuration::from_hours(30);
 
 /// Opens everything. Blocking.
 pub(crate) fn start(
@@ -53,7 +51,7 @@ pub(crate) fn start(
     let state_error = |error: StateError| StartError::State(with_causes(&error));
     let state_dir = state_dir(&options)?;
     let (state, opened) = State::open(&state_dir).map_err(|error| match error {
-        StateError::InUse { .. } => StartError::InUse(state_dir.clone()),
+        StateError::InUse { dir, holder } => StartError::InUse { dir, holder },
         error => StartError::State(with_causes(&error)),
     })?;
     if opened.rolled_back {
@@ -69,16 +67,18 @@ pub(crate) fn start(
     }
     let now = Timestamp::now();
     recovery::note_opened(&state, &opened, now).map_err(state_error)?;
+    damage::note_opened(&state, &opened, now).map_err(state_error)?;
     let known = state.members().map_err(state_error)?;
-    let wanted = wanted::read(&options.config_dir, &state, &known, None)?;
+    let wanted = wanted::put_in_force(&options.config_dir, &state, &known, None)?;
     let catalogue = Catalogue::new(state.archives().map_err(state_error)?);
     let notices = Notices::load(&state, now).map_err(state_error)?;
     let (events, _) = broadcast::channel(EVENTS);
     let (settled, _) = watch::channel(false);
     let view = first_view(&wanted, now);
     let core = Arc::new(Core {
-        awake_since: awake_since(&options, &state, now).map_err(state_error)?,
+        awake: Awake::begin(options.autonomy, &state, now).map_err(state_error)?,
         after_pending: Mutex::new(stored_after_pending(&state).map_err(state_error)?),
+        after_taken: Mutex::default(),
         uploads: Uploads::new(&state).map_err(state_error)?,
         turns: handle::Turns::default(),
         contacts: Contacts::new(&state).map_err(state_error)?,
@@ -93,6 +93,7 @@ pub(crate) fn start(
         notices,
         stores: RwLock::default(),
         listening: Arc::clone(&view.listening),
+        beat: view.beat.clone(),
         view: ArcSwap::from_pointee(view),
         events,
         requests,
@@ -108,18 +109,18 @@ pub(crate) fn start(
         given_up: Mutex::default(),
         making_up: false.into(),
         finishing: false.into(),
-        moving: Mutex::default(),
+        moving: Doors::default(),
+        devices: Devices::default(),
         pairing: Mutex::default(),
         seen: std::sync::Mutex::default(),
         half_read: std::sync::Mutex::default(),
-        applied: OnceLock::new(),
         tally: Mutex::default(),
-        beat: Mutex::new(Instant::now()),
     });
+    core.beat();
     interrupt_what_ran(&core, now).map_err(state_error)?;
     open_locations(&core, None);
     receive::settle(&core);
-    drill::sweep(core.state.dir(), &core.desired());
+    drill::sweep(&core);
     Ok(core)
 }
 
@@ -140,33 +141,6 @@ fn state_dir(options: &Options) -> Result<std::path::PathBuf, StartError> {
             Some(usual) if usual.join("state.redb").exists() => Ok(usual),
             Some(_) | None => Err(StartError::Read(with_causes(&error))),
         },
-    }
-}
-
-/// Since when due times were not missed. A daemon is awake from its start on. `larder apply` that
-/// is called again and again (by cron) is awake between its calls as well: else a job with
-/// `catch_up = "next"` would never run under it.
-fn awake_since(options: &Options, state: &State, now: Timestamp) -> Result<Timestamp, StateError> {
-    match options.autonomy {
-        Autonomy::Daemon | Autonomy::OnRequest => Ok(now),
-        Autonomy::Apply => {
-            let last = state.value(APPLIED_AT)?.and_then(|at| at.parse::<Timestamp>().ok());
-            let is_near = |at: &Timestamp| *at <= now && now.duration_since(*at) <= APPLY_GAP;
-            Ok(last.filter(is_near).unwrap_or(now))
-        }
-    }
-}
-
-/// Remembers that `larder apply` looked, once what was due is queued.
-pub(crate) fn note_looked(core: &Core, now: Timestamp) -> Result<(), StateError> {
-    match core.options.autonomy {
-        Autonomy::Daemon | Autonomy::OnRequest => Ok(()),
-        Autonomy::Apply if core.applied.get().is_some() => Ok(()),
-        Autonomy::Apply => {
-            core.state.put_value(APPLIED_AT, &now.to_string())?;
-            core.applied.get_or_init(|| ());
-            Ok(())
-        }
     }
 }
 
@@ -191,6 +165,7 @@ fn first_view(wanted: &wanted::Wanted, now: Timestamp) -> View {
         foreseen: super::Foreseen::default(),
         uncovered: None,
         listening: Arc::default(),
+        beat: Beat::default(),
         notices: Arc::default(),
         at,
     }
@@ -214,7 +189,7 @@ fn interrupt_what_ran(core: &Core, now: Timestamp) -> Result<(), StateError> {
         runs.iter().try_for_each(|run: &Run| {
             record::write(txn, run, None)?;
             // It may be what stopped the machine; what goes to a peer only reads and talks.
-            let rest = (run.lane(&desired) == Lane::Network).then_some(AFTER_A_CRASH);
+            let rest = (run.lane(&desired) == Lane::Network).then_some(rest::AFTER_A_CRASH);
             record::put_off(txn, run, now, rest)
         })
     })?;
@@ -236,9 +211,14 @@ pub(crate) fn open_locations(core: &Arc<Core>, before: Option<&Desired>) {
             return;
         }
     };
+    // Those that do not answer are waited for once.
+    standing::look_at_all(desired.locations.values().map(|location| location.path.as_path()));
     let open = core.stores();
     let mut stores = BTreeMap::new();
-    for location in desired.locations.values() {
+    let mut locations: Vec<&Location> = desired.locations.values().collect();
+    // Where two are one folder, the one that jobs use is it.
+    locations.sort_by_key(|location| (!is_used(&desired, &location.name), &location.name));
+    for location in locations {
         let recorded = markers.get(&location.name).cloned();
         let is_same = before.is_some_and(|before| {
             Signer::of(&before.instance) == Signer::of(&desired.instance)
@@ -252,29 +232,51 @@ pub(crate) fn open_locations(core: &Arc<Core>, before: Option<&Desired>) {
             stores.insert(location.name.clone(), Arc::clone(folder));
             continue;
         }
-        let folder = Folder::open(location, recorded.as_deref());
-        let folder = Arc::new(folder.signed_by(Signer::of(&desired.instance)));
-        let is_awaited = folder.awaits_its_first_upload();
-        if let Err(error) = folder.ensure()
-            && !is_awaited
-        {
-            tracing::warn!(location = %location.name, error = %with_causes(&error), "location is not available");
+        let mut folder =
+            Folder::open(location, recorded.as_deref()).signed_by(Signer::of(&desired.instance));
+        if let Some(same) = open.values().find(|known| known.is_at(&location.path)) {
+            folder = folder.attended_as(same);
         }
-        ensure(core, &location.name, &folder);
+        let folder = Arc::new(folder);
+        ensure(core, &location.name, &folder, |location, error| {
+            tracing::warn!(%location, error = %with_causes(&error), "location is not available");
+        });
         core.stock_taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&location.name);
         stores.insert(location.name.clone(), folder);
     }
     *core.stores.write().unwrap_or_else(PoisonError::into_inner) = stores;
 }
 
-/// Marks a location that was never there before, and records its id.
-pub(crate) fn ensure(core: &Core, name: &PlaceName, folder: &Folder) {
-    let Ok(id) = folder.ensure() else { return };
+/// Makes sure that a location is there: marks it where it was never there before, and records its
+/// id, unless it is that of another location. Why it is not there is for `away`, unless it is a name
+/// space that waits for its peer.
+pub(crate) fn ensure(
+    core: &Arc<Core>,
+    name: &PlaceName,
+    folder: &Arc<Folder>,
+    away: impl FnOnce(&PlaceName, LocationError),
+) {
+    let is_awaited = folder.awaits_its_first_upload();
+    let place = name.clone();
+    let ensured = attend(core, name, folder, move |core, folder| {
+        let found = folder.found_marker();
+        folder.note_twin(found.and_then(|id| twin_of(core, &place, &id)));
+        folder.ensure()
+    });
+    match ensured {
+        Some(Ok(id)) => record_marker(core, name, &id),
+        Some(Err(error)) if !is_awaited => away(name, error),
+        Some(Err(_)) | None => {}
+    }
+}
+
+/// Records a location's id, where none is.
+pub(crate) fn record_marker(core: &Core, name: &PlaceName, id: &str) {
     let recorded = core.state.markers().and_then(|markers| {
         if markers.contains_key(name) {
-            Ok(id.clone())
+            Ok(id.to_owned())
         } else {
-            core.state.record_marker(name, &id)
+            core.state.record_marker(name, id)
         }
     });
     match recorded {
@@ -288,8 +290,28 @@ pub(crate) fn ensure(core: &Core, name: &PlaceName, folder: &Folder) {
     }
 }
 
+fn is_used(desired: &Desired, location: &PlaceName) -> bool {
+    desired.jobs.values().any(|job| job.location == *location)
+}
+
+/// The location that a folder with this id belongs to, where that is another one than `name`: one
+/// folder under two names would be two series of the same files, and each would let go what the other
+/// keeps. Of those that were recorded with one id, the one that jobs use is it, else the first.
+fn twin_of(core: &Core, name: &PlaceName, id: &str) -> Option<PlaceName> {
+    let desired = core.desired();
+    let markers = core.state.markers().ok()?;
+    let uses = |place: &PlaceName| is_used(&desired, place);
+    let same = markers.iter().filter(|(place, known)| {
+        *known == id && *place != name && desired.locations.contains_key(*place)
+    });
+    let twin = same.map(|(place, _)| place).min_by_key(|place| (!uses(place), *place))?;
+    let is_the_one = markers.get(name).is_some_and(|known| known == id)
+        && (!uses(name), name) < (!uses(twin), twin);
+    (!is_the_one).then(|| twin.clone())
+}
+
 /// Drops old history and its logs, and what has rested long enough, once a day.
-pub(crate) fn prune_where_due(core: &Core) -> Result<(), StateError> {
+pub(crate) fn prune_where_due(core: &Arc<Core>) -> Result<(), StateError> {
     let now = core.now();
     {
         let mut pruned = core.pruned_at.lock().unwrap_or_else(PoisonError::into_inner);

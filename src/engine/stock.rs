@@ -4,10 +4,11 @@
 //! with a final name), archives with a valid sidecar and no record are taken into the catalogue,
 //! what is recorded and not there is marked as lost. **Invariant:** only while nothing runs: what
 //! a run is about to publish is not there yet, and not lost. A place that is not wholly there
-//! during the whole look loses nothing.
+//! during the whole look loses nothing; one that hangs keeps nobody, and nothing is begun at it until
+//! the look that was left behind has come back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,6 +20,7 @@ use crate::model::observed::LocationState;
 use crate::state::{StateError, Tombstone};
 
 use super::ArchiveKey;
+use super::attend::attend;
 use super::backup::yunohost;
 use super::catalogue::key_of;
 use super::context::{Failure, with_causes};
@@ -48,21 +50,24 @@ enum StockError {
 
 /// Looks at every location that is there and was not looked at lately, or was away meanwhile; a
 /// suspect one may prove that it is well again. Returns whether that may have changed anything.
-pub(crate) fn take_where_due(core: &Core) -> Result<bool, StateError> {
+pub(crate) fn take_where_due(core: &Arc<Core>) -> Result<bool, StateError> {
     let mut any = false;
     let mut was_scanned = false;
+    // Those that do not answer are waited for once.
+    let mut standings = core.standings();
     for (name, store) in core.stores() {
         core.beat();
         let now = core.now();
         let last = stocks(core).get(&name).cloned();
         let is_recent =
             last.as_ref().is_some_and(|last| now.duration_since(last.at).abs() < TAKE_STOCK);
-        let (is_available, is_suspect) = match store.state() {
+        let Some(standing) = standings.remove(&name) else { continue };
+        let (is_available, is_suspect) = match standing.state {
             LocationState::Available { .. } => (true, false),
             LocationState::Suspect(_) => (false, true),
             LocationState::Unavailable(_) => {
                 stocks(core).remove(&name);
-                start::ensure(core, &name, &store);
+                start::ensure(core, &name, &store, |_, _| ());
                 continue;
             }
         };
@@ -72,15 +77,29 @@ pub(crate) fn take_where_due(core: &Core) -> Result<bool, StateError> {
         let mut stock = Stock { at: now, was_available: is_available, problems: Vec::new() };
         if is_suspect {
             // Nothing else may ever write there, and it would stay suspect for ever.
-            if let Err(error) = store.probe_write() {
+            let probed = attend(core, &name, &store, |_, store| store.probe_write());
+            if let Some(Err(error)) = probed {
                 tracing::debug!(location = %name, error = %with_causes(&error), "location is still suspect");
             }
             stocks(core).insert(name, stock);
             any = true;
             continue;
         }
-        stock.problems = last.map(|last| last.problems).unwrap_or_default();
-        match take(core, &name, store.as_ref(), &mut stock.problems) {
+        let told = last.map(|last| last.problems).unwrap_or_default();
+        let place = name.clone();
+        let taken = attend(core, &name, &store, move |core, store| {
+            let mut told = told;
+            let taken = take(core, &place, store, &mut told);
+            (taken, told)
+        });
+        // What comes of it later is no look.
+        let Some((taken, told)) = taken else {
+            look_again(core, &name);
+            any = true;
+            continue;
+        };
+        stock.problems = told;
+        match taken {
             Ok(()) => was_scanned = true,
             Err(error) => {
                 tracing::error!(location = %name, error = %with_causes(&error), "cannot look at a location");
@@ -106,6 +125,31 @@ pub(crate) fn look_again(core: &Core, location: &PlaceName) {
     stocks(core).remove(location);
 }
 
+/// Looks at one location for files that larder did not make, since somebody asks for one: it may
+/// have been put there a moment ago. Returns whether there are others than before. Unlike the look
+/// at the whole, this may be while runs write there: it says nothing of archives.
+pub(crate) fn look_for_foreign(core: &Core, location: &PlaceName) -> Result<bool, LocationError> {
+    let folder = core.folder(location);
+    let is_there = |folder: &Arc<Folder>| matches!(folder.state(), LocationState::Available { .. });
+    let Some(folder) = folder.filter(is_there) else { return Ok(false) };
+    let mut found = folder.scan()?.foreign;
+    let before = core.catalogue.foreign_at(location);
+    // What YunoHost makes for a run of ours is that run's, until a look at the whole settles it.
+    found.retain(|file| {
+        before.iter().any(|known| known.file_name == file.file_name)
+            || !yunohost::owed::is_owed(core, location, &file.file_name)
+    });
+    for file in &mut found {
+        let known = before.iter().find(|known| known.file_name == file.file_name);
+        file.note = known.and_then(|known| known.note.clone()).or(file.note.take());
+    }
+    if found == before {
+        return Ok(false);
+    }
+    core.catalogue.set_foreign(location, found);
+    Ok(true)
+}
+
 fn stocks(core: &Core) -> std::sync::MutexGuard<'_, BTreeMap<PlaceName, Stock>> {
     core.stock_taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -118,7 +162,7 @@ fn take(
     told: &mut Vec<String>,
 ) -> Result<(), StockError> {
     // What a peer sends comes whole before this look, or after it.
-    let _still = core.uploads.hold_still();
+    let _still = core.hold_still(name)?;
     replay_tombstones(core, name, store)?;
     let mut runs: Vec<_> = core.running().values().map(|running| running.run.id).collect();
     runs.extend(core.given_up().keys());
@@ -174,7 +218,7 @@ fn take_in(core: &Core, archives: Vec<Archive>) -> Result<(), StateError> {
     }
     let mut adopted: BTreeMap<Series, (usize, bool)> = BTreeMap::new();
     for archive in &archives {
-        let (count, foreign) = adopted.entry(archive.series()).or_default();
+        let (count, foreign) = adopted.entry(archive.written_series()).or_default();
         *count += 1;
         *foreign |= archive.how == How::Adopted;
     }
@@ -182,7 +226,8 @@ fn take_in(core: &Core, archives: Vec<Archive>) -> Result<(), StateError> {
         tracing::info!(%series, count, "archives without a record are taken into the catalogue");
     }
     adopted.retain(|series, (count, foreign)| {
-        let is_known = || !core.catalogue.select(|known| known.series() == *series).is_empty();
+        let is_known =
+            || !core.catalogue.select(|known| known.written_series() == *series).is_empty();
         *foreign || *count > 1 || !is_known()
     });
     core.catalogue.put_all(&core.state, archives, |txn| {

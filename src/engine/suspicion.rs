@@ -6,13 +6,9 @@ use crate::archive::Written;
 use crate::model::archive::{Archive, Outcome};
 use crate::model::job::Job;
 use crate::model::observed::Freeze;
-use crate::model::size::{Bytes, Percent};
-use crate::reconcile::judge::FUTURE_TOLERANCE;
+use crate::reconcile::judge::{FUTURE_TOLERANCE, Newcomer, suspicion};
 
 use super::context::Context;
-
-/// How many good archives the usual size is taken from.
-const LOOK_BACK: usize = 5;
 
 /// How good a fresh archive of a job is.
 pub(crate) fn of(cx: &Context, job: &Job, written: &Written, created_at: Timestamp) -> Outcome {
@@ -39,13 +35,11 @@ fn outcome(
     series: &[Archive],
     dates: Dates,
 ) -> Outcome {
-    if written.counts.files == 0 {
-        return Outcome::Suspect("it has no files at all".to_owned());
-    }
     if let Outcome::Suspect(doubt) = &written.outcome {
         return Outcome::Suspect(doubt.clone());
     }
-    if let Some(reason) = shrunk(job.shrink_alarm, written.content_size, series) {
+    let newcomer = Newcomer { content_size: written.content_size, files: written.counts.files };
+    if let Some(reason) = suspicion(&newcomer, &usual_sizes(series), job.shrink_alarm) {
         return Outcome::Suspect(reason);
     }
     if let Some(newer) = newer(created_at, series, dates) {
@@ -69,15 +63,9 @@ fn newer(created_at: Timestamp, series: &[Archive], dates: Dates) -> Option<&Arc
     later.max_by_key(|one| (one.created_at, one.id))
 }
 
-fn shrunk(alarm: Percent, content_size: u64, series: &[Archive]) -> Option<String> {
+/// Bytes of content of the good archives, the latest last.
+fn usual_sizes(series: &[Archive]) -> Vec<u64> {
     let mut good: Vec<&Archive> = series.iter().filter(|archive| archive.is_good()).collect();
-    good.sort_by_key(|archive| std::cmp::Reverse((archive.created_at, archive.id)));
-    let mut sizes: Vec<u64> =
-        good.iter().take(LOOK_BACK).map(|archive| archive.content_size).collect();
-    sizes.sort_unstable();
-    let usual = *sizes.get(sizes.len() / 2)?;
-    let limit = u128::from(usual) * u128::from(alarm.0) / 100;
-    (u128::from(content_size) < limit).then(|| {
-        format!("{} of content, under {alarm} of the usual {}", Bytes(content_size), Bytes(usual))
-    })
+    good.sort_by_key(|archive| (archive.created_at, archive.id));
+    good.iter().map(|archive| archive.content_size).collect()
 }

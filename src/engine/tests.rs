@@ -18,11 +18,16 @@ use crate::state::StateError;
 use crate::stop::Stopped;
 
 mod asking;
+mod bringing_back;
+mod commanding;
 mod dating;
 mod deleting;
 mod drilling;
+mod hanging;
 mod listing;
+mod making_room;
 mod recovering;
+mod room;
 mod running;
 mod starting;
 mod verifying;
@@ -81,9 +86,9 @@ impl Bench {
     }
 
     /// Lets the engine be awake for an hour.
-    fn awake_for_an_hour(&mut self) {
-        let core = Arc::get_mut(self.core.as_mut().unwrap()).unwrap();
-        core.awake_since = core.awake_since.checked_sub(SignedDuration::from_hours(1)).unwrap();
+    fn awake_for_an_hour(&self) {
+        let awake = &self.core().awake;
+        awake.set_since(awake.since().checked_sub(SignedDuration::from_hours(1)).unwrap());
     }
 
     fn core(&self) -> &Arc<Core> {
@@ -196,7 +201,7 @@ fn key(archive: &Archive) -> ArchiveKey {
 }
 
 fn expire(archives: &[&Archive]) -> Work {
-    let series: Series = archives[0].series();
+    let series: Series = archives[0].written_series();
     Work::Expire { series, archives: archives.iter().map(|archive| archive.id).collect() }
 }
 

@@ -23,12 +23,14 @@ const LIMIT: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(crate) struct Uncovered {
     next: Instant,
+    /// One that hangs somewhere has no second one beside it.
+    is_open: bool,
     line: Option<String>,
 }
 
 impl Uncovered {
     pub(crate) fn new() -> Self {
-        Self { next: Instant::now() + FIRST, line: None }
+        Self { next: Instant::now() + FIRST, is_open: false, line: None }
     }
 }
 
@@ -47,7 +49,10 @@ pub(crate) fn begin_where_due(core: &Arc<Core>) {
         if last.next > Instant::now() {
             return;
         }
-        last.next = Instant::now() + AGAIN;
+        if last.is_open {
+            return;
+        }
+        last.is_open = true;
     }
     tokio::spawn(look(Arc::clone(core)));
 }
@@ -65,6 +70,10 @@ async fn look(core: Arc<Core>) {
         stop.request(Stopped::TimedOut);
         looked.await
     };
+    {
+        let mut last = core.uncovered.lock().unwrap_or_else(PoisonError::into_inner);
+        (last.is_open, last.next) = (false, Instant::now() + AGAIN);
+    }
     let Ok(line) = looked else { return };
     core.uncovered.lock().unwrap_or_else(PoisonError::into_inner).line.clone_from(&line);
     core.view.rcu(|view| Arc::new(View { uncovered: line.clone(), ..View::clone(view) }));

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::{self, LastGood, Severity};
+use crate::config::{self, LastGood, Parsed, Severity};
 use crate::model::desired::{Desired, SecretRef};
 use crate::model::job::{CatchUp, Job};
 use crate::model::members::Members;
 use crate::model::name::JobName;
+use crate::model::observed::Freeze;
 use crate::process;
 use crate::reconcile::expiry::freeze;
-use crate::state::{State, StateError};
+use crate::state::{ConfigRecord, State, StateError};
 
 use super::context::with_causes;
 use super::core::Core;
@@ -24,7 +25,7 @@ use super::{ConfigReport, StartError, members, start};
 pub(crate) struct Wanted {
     /// As it is written.
     pub(crate) declared: Arc<Desired>,
-    /// The same with the series of jobs with `*` in their place: what everything else goes by.
+    /// With the series of jobs with `*` in their place: what everything else goes by.
     pub(crate) desired: Arc<Desired>,
     pub(crate) report: Arc<ConfigReport>,
     /// The control socket that this process began with.
@@ -32,23 +33,65 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// The same files with other series in the place of jobs with `*`.
+    /// These files with other series in the place of jobs with `*`.
     pub(crate) fn with(&self, desired: Desired) -> Self {
         Self { desired: Arc::new(desired), ..self.clone() }
     }
 }
 
-/// Reads the directory and decides what is in force from now on.
+/// Reads the directory, decides what is in force from now on, and records that.
 ///
 /// A broken edit leaves what was last good in force, object by object; a directory that is gone,
 /// empty or unreadable changes nothing at all.
-pub(crate) fn read(
+pub(crate) fn put_in_force(
     dir: &Path,
     state: &State,
     members: &Members,
     before: Option<&Wanted>,
 ) -> Result<Wanted, StartError> {
-    let record = state.config().map_err(|e| StartError::State(with_causes(&e)))?;
+    let gathered = gather(dir, state)?;
+    let decision = decide(&gathered, dir, before)?;
+    let generation = record(&gathered, &decision, state).map_err(|error| not_kept(&error))?;
+    withhold_secrets(&decision.declared);
+    let control_socket = before.map_or_else(
+        || decision.declared.instance.control_socket.clone(),
+        |before| before.control_socket.clone(),
+    );
+    let mut outdated = decision.outdated;
+    if before.is_some() {
+        outdated.extend(fixed_at_start(&decision.declared, state.dir(), &control_socket));
+    }
+    let Gathered { parsed, hash, .. } = gathered;
+    let report = ConfigReport {
+        dir: dir.to_owned(),
+        valid: decision.errors == 0 && outdated.is_empty(),
+        hash,
+        applied: decision.declared.hash.clone(),
+        generation,
+        applied_at: applied_at(&decision.declared, before),
+        commit: config::commit_of(dir),
+        diagnostics: parsed.diagnostics,
+        stale: outdated,
+    };
+    let desired = Arc::new(members::in_force(&decision.declared, members));
+    Ok(Wanted { declared: decision.declared, desired, report: Arc::new(report), control_socket })
+}
+
+/// What the files and the state say.
+struct Gathered {
+    parsed: Parsed,
+    /// Over what stands in the files; empty where they cannot be read.
+    hash: String,
+    /// Why the directory cannot be read.
+    unreadable: Option<String>,
+    /// What was last put in force, whatever directory that was.
+    record: Option<ConfigRecord>,
+    /// What was last good of this directory.
+    last_good: LastGood,
+}
+
+fn gather(dir: &Path, state: &State) -> Result<Gathered, StartError> {
+    let record = state.config().map_err(|error| not_kept(&error))?;
     // What was last good of another directory is no fallback for a mistyped one.
     let own = record.as_ref().and_then(|record| of_directory(&record.last_good, dir));
     let last_good = match own.map(LastGood::from_json) {
@@ -59,7 +102,6 @@ pub(crate) fn read(
         }
         None => LastGood::default(),
     };
-
     let (parsed, hash, unreadable) = match config::read_dir(dir) {
         Ok((files, mut problems)) => {
             let mut parsed = config::parse_with_last_good(&files, &last_good, dir);
@@ -75,23 +117,43 @@ pub(crate) fn read(
             (parsed, String::new(), Some(with_causes(&error)))
         }
     };
+    Ok(Gathered { parsed, hash, unreadable, record, last_good })
+}
+
+/// What follows from it.
+struct Decision {
+    declared: Arc<Desired>,
+    /// How many mistakes there are in the files.
+    errors: usize,
+    /// What rests because too much vanished at once.
+    freeze: Option<Freeze>,
+    /// What is recorded, where it is not known yet: the directory, and what is good of it.
+    last_good: Option<String>,
+    /// What is not in force as it is written now, and why.
+    outdated: Vec<String>,
+}
+
+fn decide(
+    gathered: &Gathered,
+    dir: &Path,
+    before: Option<&Wanted>,
+) -> Result<Decision, StartError> {
+    let Gathered { parsed, unreadable, record, .. } = gathered;
     let errors = parsed.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-    let declared = match (parsed.desired, before) {
-        (Some(declared), _) => Arc::new(declared),
+    let declared = match (&parsed.desired, before) {
+        (Some(declared), _) => Arc::new(declared.clone()),
         (None, Some(before)) => Arc::clone(&before.declared),
         (None, None) => {
             return Err(match unreadable {
-                Some(error) => StartError::Read(error),
+                Some(error) => StartError::Read(error.clone()),
                 None => StartError::Config {
                     dir: dir.to_owned(),
                     errors,
-                    diagnostics: parsed.diagnostics,
+                    diagnostics: parsed.diagnostics.clone(),
                 },
             });
         }
     };
-
-    let stored = |error: crate::state::StateError| StartError::State(with_causes(&error));
     let changed = record.as_ref().is_none_or(|record| record.hash != declared.hash);
     // Also over a restart: a slip is a slip, whoever reads it first.
     let jobs_before: BTreeSet<JobName> = match before {
@@ -99,49 +161,35 @@ pub(crate) fn read(
             let written = before.declared.jobs.values().filter(|job| !job.is_built_in());
             written.map(|job| job.name.clone()).collect()
         }
-        None => jobs_of(&last_good),
+        None => jobs_of(&gathered.last_good),
     };
-    if changed && let Some(frozen) = freeze::guards_jobs(&jobs_before, &declared.jobs) {
-        state.put_freeze(&frozen).map_err(stored)?;
-    }
-    let mut generation = record.as_ref().map_or(0, |record| record.generation);
+    let freeze = changed.then(|| freeze::guards_jobs(&jobs_before, &declared.jobs)).flatten();
     let text = format!("{}\n{}", absolute(dir).display(), parsed.last_good.to_json());
-    let is_known = !changed && record.is_some_and(|record| record.last_good == text);
-    if !parsed.last_good.is_empty() && !is_known {
-        generation = state.put_config(&text, &declared.hash).map_err(stored)?;
+    let is_known = !changed && record.as_ref().is_some_and(|record| record.last_good == text);
+    let last_good = (!parsed.last_good.is_empty() && !is_known).then_some(text);
+    let whole = unreadable.iter().map(|error| format!("everything: {error}"));
+    let parts = parsed.stale.iter().map(|stale| match stale.place.line {
+        0 => format!("{}: {}", stale.object, stale.reason),
+        _ => format!("{} ({}): {}", stale.object, stale.place, stale.reason),
+    });
+    let outdated = whole.chain(parts).collect();
+    Ok(Decision { declared, errors, freeze, last_good, outdated })
+}
+
+/// Writes down what was decided; the generation that is in force.
+fn record(gathered: &Gathered, decision: &Decision, state: &State) -> Result<u64, StateError> {
+    // First: retention must not run with the new jobs before it rests.
+    if let Some(freeze) = &decision.freeze {
+        state.put_freeze(freeze)?;
     }
-    withhold_secrets(&declared);
-    let mut outdated: Vec<String> = parsed
-        .stale
-        .iter()
-        .map(|stale| match stale.place.line {
-            0 => format!("{}: {}", stale.object, stale.reason),
-            _ => format!("{} ({}): {}", stale.object, stale.place, stale.reason),
-        })
-        .collect();
-    if let Some(error) = unreadable {
-        outdated.insert(0, format!("everything: {error}"));
+    match &decision.last_good {
+        Some(text) => state.put_config(text, &decision.declared.hash),
+        None => Ok(gathered.record.as_ref().map_or(0, |record| record.generation)),
     }
-    let control_socket = before.map_or_else(
-        || declared.instance.control_socket.clone(),
-        |before| before.control_socket.clone(),
-    );
-    if before.is_some() {
-        outdated.extend(fixed_at_start(&declared, state.dir(), &control_socket));
-    }
-    let report = ConfigReport {
-        dir: dir.to_owned(),
-        valid: errors == 0 && outdated.is_empty(),
-        hash,
-        applied: declared.hash.clone(),
-        generation,
-        applied_at: applied_at(&declared, before),
-        commit: config::commit_of(dir),
-        diagnostics: parsed.diagnostics,
-        stale: outdated,
-    };
-    let desired = Arc::new(members::in_force(&declared, members));
-    Ok(Wanted { declared, desired, report: Arc::new(report), control_socket })
+}
+
+fn not_kept(error: &StateError) -> StartError {
+    StartError::State(with_causes(error))
 }
 
 /// Since when this configuration is in force.
@@ -164,11 +212,11 @@ fn absolute(dir: &Path) -> PathBuf {
 pub(crate) fn reload(core: &Arc<Core>) -> Result<bool, StartError> {
     let before = core.wanted.load_full();
     let known = members::known(core);
-    let next = read(&core.options.config_dir, &core.state, &known, Some(&before))?;
+    let next = put_in_force(&core.options.config_dir, &core.state, &known, Some(&before))?;
     let changed = next.desired.hash != before.desired.hash;
     if changed {
         forget_passed_instants(core, &before.desired, &next.desired)
-            .map_err(|error| StartError::State(with_causes(&error)))?;
+            .map_err(|error| not_kept(&error))?;
     }
     core.wanted.store(Arc::new(next));
     if changed {

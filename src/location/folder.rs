@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+use tempfile::TempPath;
 
 use super::names::{self, Files};
 use super::signer::{Signed, Signer, is_forgotten};
@@ -22,6 +23,7 @@ use crate::model::location::Location;
 use crate::model::name::{ArchiveName, InstanceName, Label, PlaceName};
 use crate::model::observed::LocationState;
 use crate::model::run::RunId;
+use crate::patience::Attendant;
 
 /// Where archives are written before they have a name.
 pub(super) const INCOMING: &str = ".incoming";
@@ -39,13 +41,15 @@ const ADMINS: &str = "admins";
 pub struct Folder {
     pub(super) name: PlaceName,
     pub(super) path: PathBuf,
-    require_mount: bool,
+    pub(super) require_mount: bool,
     /// Whether it is the name space of a peer: made by its first upload, and not before.
     pub(super) is_name_space: bool,
     access: Access,
     signer: Option<Signer>,
     marker: Mutex<Option<String>>,
-    suspect: Mutex<Option<String>>,
+    pub(super) suspect: Mutex<Option<String>>,
+    pub(super) twin: Mutex<Option<PlaceName>>,
+    pub(super) attendant: Arc<Attendant>,
 }
 
 impl Folder {
@@ -62,11 +66,13 @@ impl Folder {
             signer: None,
             marker: Mutex::new(recorded_marker.map(ToOwned::to_owned)),
             suspect: Mutex::default(),
+            twin: Mutex::default(),
+            attendant: Arc::default(),
         }
     }
 
-    /// The same for an instance that may share it with others: what it has under way is signed, and
-    /// what others have under way is left alone.
+    /// The folder of an instance that may share it with others: what it has under way is signed,
+    /// and what others have under way is left alone.
     #[must_use]
     pub fn signed_by(mut self, signer: Signer) -> Self {
         self.signer = Some(signer);
@@ -83,6 +89,11 @@ impl Folder {
         if let Some(id) = self.recorded() {
             return self.require().map(|()| id);
         }
+        if lock(&self.twin).is_some() {
+            self.require()?;
+        }
+        // Before anything is done there: whether it answers at all.
+        self.require_answer()?;
         if self.is_name_space {
             let found = self.io("look at", &self.path, marker::read(&self.path))?;
             let id = found.ok_or_else(|| self.unavailable(NOTHING_SENT.to_owned()))?;
@@ -97,6 +108,18 @@ impl Folder {
         let id = self.io("mark the folder", &self.path, marker::place(&self.path))?;
         self.remember(&id);
         Ok(id)
+    }
+
+    /// The id in the marker that is there, whatever is recorded; `None` where nothing answers, too.
+    #[must_use]
+    pub fn found_marker(&self) -> Option<String> {
+        self.require_answer().ok()?;
+        marker::read(&self.path).ok().flatten()
+    }
+
+    /// Notes which other location this folder belongs to; it cannot be used as long as one is noted.
+    pub fn note_twin(&self, twin: Option<PlaceName>) {
+        *lock(&self.twin) = twin;
     }
 
     /// Where an archive's file is, or would be.
@@ -132,16 +155,6 @@ impl Folder {
         self.access
     }
 
-    /// An error unless the folder is the one that was recorded.
-    pub(super) fn require(&self) -> Result<(), LocationError> {
-        self.absence().map_or(Ok(()), |reason| Err(self.unavailable(reason)))
-    }
-
-    /// Why the folder cannot be used, if it cannot.
-    fn absence(&self) -> Option<String> {
-        marker::absence(&self.path, self.require_mount, self.recorded().as_deref())
-    }
-
     pub(super) fn unavailable(&self, reason: String) -> LocationError {
         LocationError::Unavailable { location: self.name.clone(), reason }
     }
@@ -157,6 +170,7 @@ impl Folder {
         path: &Path,
         result: io::Result<T>,
     ) -> Result<T, LocationError> {
+        self.attendant.moves();
         result.map_err(|source| self.failed(what, path, source))
     }
 
@@ -181,6 +195,22 @@ impl Folder {
         self.incoming_dir().join(self.sign(name))
     }
 
+    /// Makes a hidden file for what a run needs beside the archive that it writes. It is removed
+    /// with what is returned, and by the next sweep after a crash.
+    ///
+    /// # Errors
+    /// The location is not there, or the file cannot be made.
+    pub fn begin_scratch(&self, run: RunId) -> Result<TempPath, LocationError> {
+        self.require()?;
+        self.hidden_dir(&self.incoming_dir())?;
+        let path = self.hidden(&format!("{}.scratch", Writer::Run(run)));
+        self.remove_if_there(&path)?;
+        let made = durable::create_new(&path, 0o600);
+        self.io("make the file", &path, made)?;
+        let kept = TempPath::try_from_path(&path);
+        self.io("use the file", &path, kept)
+    }
+
     /// A name of something that is under way here.
     pub(super) fn sign(&self, name: &str) -> String {
         self.signer.as_ref().map_or_else(|| name.to_owned(), |signer| signer.sign(name))
@@ -202,34 +232,15 @@ impl Folder {
         self.is_name_space || self.signer.as_ref().is_none_or(|signer| signer.is(origin))
     }
 
-    /// Whether a temporary file is one that nobody goes on with.
-    pub(super) fn is_left_over(&self, path: &Path) -> bool {
-        self.signer.is_none() || is_forgotten(path)
-    }
-
-    fn free(&self) -> u64 {
-        rustix::fs::statvfs(&self.path).map_or(0, |stat| stat.f_bavail * stat.f_frsize)
+    /// Whether no other instance changes anything here.
+    pub(super) fn is_not_shared(&self) -> bool {
+        self.is_name_space || self.signer.is_none()
     }
 }
 
 impl ArchiveStore for Folder {
     fn state(&self) -> LocationState {
-        if let Some(reason) = self.absence() {
-            return LocationState::Unavailable(reason);
-        }
-        if let Some(reason) = lock(&self.suspect).clone() {
-            return LocationState::Suspect(reason);
-        }
-        match rustix::fs::statvfs(&self.path) {
-            Err(error) => LocationState::Suspect(format!("its size cannot be told: {error}")),
-            Ok(stat) if stat.f_flag.contains(StatVfsMountFlags::RDONLY) => {
-                LocationState::Suspect("its file system is mounted read-only".to_owned())
-            }
-            Ok(stat) => LocationState::Available {
-                free: stat.f_bavail * stat.f_frsize,
-                total: stat.f_blocks * stat.f_frsize,
-            },
-        }
+        self.state_now()
     }
 
     fn begin(&self, run: RunId) -> Result<Incoming, LocationError> {
@@ -392,6 +403,7 @@ impl Folder {
         &self,
         sidecar: &Path,
     ) -> Result<Option<crate::model::archive::ArchiveId>, LocationError> {
+        self.attendant.moves();
         match scan::read_sidecar(sidecar, &self.name) {
             Ok(archive) => Ok(Some(archive.id)),
             Err(scan::Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -448,6 +460,6 @@ fn access() -> Access {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -59,33 +59,6 @@ pub(super) fn place(dir: &Path) -> io::Result<String> {
     Ok(id)
 }
 
-/// Why a folder is not the one whose marker was recorded, in words; `None` when it is.
-pub(super) fn absence(dir: &Path, require_mount: bool, recorded: Option<&str>) -> Option<String> {
-    let path = dir.display();
-    match dir.metadata() {
-        Ok(metadata) if metadata.is_dir() => {}
-        Ok(_) => return Some(format!("`{path}` is not a directory")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Some(format!("the directory `{path}` is not there"));
-        }
-        Err(error) => return Some(format!("`{path}` does not answer: {error}")),
-    }
-    if require_mount && !is_on_a_mount(dir).unwrap_or(false) {
-        return Some(format!("nothing is mounted at `{path}`"));
-    }
-    match (read(dir), recorded) {
-        (Err(error), _) => Some(format!("the marker of `{path}` cannot be read: {error}")),
-        (Ok(None), Some(_)) => {
-            Some(format!("`{path}` has lost its marker, or is another directory"))
-        }
-        (Ok(None), None) => Some(format!("`{path}` is not set up yet")),
-        (Ok(Some(found)), Some(recorded)) if found != recorded => {
-            Some(format!("`{path}` has the marker of another location"))
-        }
-        (Ok(Some(_)), _) => None,
-    }
-}
-
 /// Makes a directory and those above it that are missing, durably.
 pub(super) fn make_dirs(dir: &Path) -> io::Result<()> {
     match durable::make_dir(dir, 0o700) {

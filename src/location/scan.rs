@@ -19,9 +19,6 @@ use crate::model::archive::{Archive, ArchiveId, Condition};
 use crate::model::name::{ArchiveName, PlaceName};
 use crate::model::observed::Foreign;
 
-/// A description is a few kilobytes; what is larger is none.
-const SIDECAR_MAX: u64 = 1 << 20;
-
 /// The files of one name.
 #[derive(Debug, Default)]
 struct Group {
@@ -52,18 +49,18 @@ impl From<&Metadata> for Look {
 type Groups = BTreeMap<String, Group>;
 
 pub(super) fn scan(folder: &Folder) -> Result<Scan, LocationError> {
-    let groups = folder.io("list", &folder.path, list(&folder.path))?;
+    let groups = folder.io("list", &folder.path, list(folder, &folder.path))?;
     let trash_dir = folder.trash_dir();
-    let trash = folder.io("list", &trash_dir, list(&trash_dir))?;
+    let trash = folder.io("list", &trash_dir, list(folder, &trash_dir))?;
     let mut judge = Judge { folder, renamed: BTreeSet::new(), scan: Scan::default() };
 
-    let mut sidecars = read_sidecars(&trash_dir, &trash, &folder.name);
+    let mut sidecars = read_sidecars(folder, &trash_dir, &trash);
     for (name, group) in &trash {
         if let Some(sidecar) = group.sidecar.then(|| sidecars.next().flatten()).flatten() {
             judge.trashed(name, group, sidecar);
         }
     }
-    let mut sidecars = read_sidecars(&folder.path, &groups, &folder.name);
+    let mut sidecars = read_sidecars(folder, &folder.path, &groups);
     for (name, group) in &groups {
         match group.sidecar.then(|| sidecars.next().flatten()).flatten() {
             Some(Ok(archive)) => judge.described(name, group, archive),
@@ -86,7 +83,7 @@ pub(super) fn scan(folder: &Folder) -> Result<Scan, LocationError> {
     Ok(judge.without_copies())
 }
 
-fn list(dir: &Path) -> io::Result<Groups> {
+fn list(folder: &Folder, dir: &Path) -> io::Result<Groups> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Groups::new()),
         other => other?,
@@ -94,6 +91,7 @@ fn list(dir: &Path) -> io::Result<Groups> {
     let mut groups = Groups::new();
     for entry in entries {
         let entry = entry?;
+        folder.attendant().moves();
         let file_name = entry.file_name();
         let Some((base, kind)) = file_name.to_str().and_then(names::split) else { continue };
         match kind {
@@ -136,16 +134,16 @@ pub(super) fn read_sidecar(path: &Path, location: &PlaceName) -> Result<Archive,
     let open = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
     let file = File::from(open.map_err(|error| Unreadable::Io(error.into()))?);
     let mut text = Vec::with_capacity(4096);
-    file.take(SIDECAR_MAX).read_to_end(&mut text).map_err(Unreadable::Io)?;
+    file.take(sidecar::MAX).read_to_end(&mut text).map_err(Unreadable::Io)?;
     sidecar::from_text(&text, location).map_err(Unreadable::Sidecar)
 }
 
 /// Reads all descriptions, on as many threads as there are processors: one item for each group
 /// that has one, in the order of the groups; `None` where it is gone by now.
 fn read_sidecars(
+    folder: &Folder,
     dir: &Path,
     groups: &Groups,
-    location: &PlaceName,
 ) -> impl Iterator<Item = Option<Result<Archive, Unreadable>>> + use<> {
     let names: Vec<&String> =
         groups.iter().filter(|(_, group)| group.sidecar).map(|(name, _)| name).collect();
@@ -153,7 +151,9 @@ fn read_sidecars(
     let share = names.len().div_ceil(threads).max(64);
     let read = |name: &&String| {
         let path = dir.join(format!("{name}{}", sidecar::EXTENSION));
-        match read_sidecar(&path, location) {
+        let read = read_sidecar(&path, &folder.name);
+        folder.attendant().moves();
+        match read {
             Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             sidecar => Some(sidecar),
         }
@@ -254,6 +254,7 @@ impl Judge<'_> {
 
     /// Lists what lies under a name and is not ours, each real file once.
     fn foreign(&mut self, name: &str, group: &Group, ours: Option<&str>, note: Option<&str>) {
+        self.folder.attendant().moves();
         let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
         let here = |extension: &str| self.folder.path.join(format!("{name}{extension}"));
         let (files, links): (Vec<&(_, Look)>, Vec<&(_, Look)>) =

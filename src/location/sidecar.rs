@@ -23,6 +23,9 @@ pub const SCHEMA: u32 = 1;
 /// What stands behind an archive's name.
 pub const EXTENSION: &str = ".larder.json";
 
+/// The most bytes that are read: a description is a few kilobytes, and what is larger is none.
+pub const MAX: u64 = 1 << 20;
+
 /// Why a text is not a sidecar.
 #[derive(Debug, thiserror::Error)]
 pub enum SidecarError {

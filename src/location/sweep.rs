@@ -23,13 +23,32 @@ pub(super) fn sweep(folder: &Folder, keep: &[Writer]) -> Result<Vec<String>, Loc
     for dir in [&folder.path, &folder.trash_dir()] {
         for name in file_names(folder, dir)? {
             let is_temporary = name.starts_with('.') && name.ends_with(durable::TEMPORARY);
-            if is_temporary && folder.is_left_over(&dir.join(&name)) {
+            if is_temporary && is_left_over(folder, dir, &name) {
                 folder.remove_if_there(&dir.join(&name))?;
                 done.push(format!("removed the temporary file `{name}`"));
             }
         }
     }
     Ok(done)
+}
+
+/// Whether a temporary file is one that nobody goes on with: who shares the folder writes those of
+/// his own archives alone.
+fn is_left_over(folder: &Folder, dir: &Path, name: &str) -> bool {
+    // On its way into the trash or back, an archive is described on one side only.
+    let describes_ours = |sidecar: &str| {
+        [&folder.path, &folder.trash_dir()].into_iter().any(|dir| {
+            let described = scan::read_sidecar(&dir.join(sidecar), &folder.name);
+            described.is_ok_and(|archive| folder.is_changed_by_us_alone(&archive.origin))
+        })
+    };
+    let is_ours = || {
+        let file = durable::behind_temporary(name);
+        let sidecar = file.filter(|file| matches!(names::split(file), Some((_, Kind::Sidecar))));
+        folder.is_not_shared() || sidecar.is_some_and(describes_ours)
+    };
+    let path = dir.join(name);
+    !durable::is_busy_with(&path) && (is_ours() || is_forgotten(&path))
 }
 
 fn sweep_incoming(

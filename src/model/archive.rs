@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::hex;
 use super::job::JobType;
 use super::location::Codec;
 use super::name::{ArchiveName, InstanceName, JobName, Label, PlaceName};
@@ -25,7 +26,7 @@ pub struct Sha256(pub [u8; 32]);
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
@@ -33,15 +34,8 @@ impl std::str::FromStr for Sha256 {
     type Err = ();
     /// Reads 64 hex digits.
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut bytes = [0_u8; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(());
-        }
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| ())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| ())?;
-        }
-        Ok(Self(bytes))
+        let bytes = hex::decode(text).ok_or(())?;
+        bytes.try_into().map(Self).map_err(|_| ())
     }
 }
 
@@ -212,9 +206,9 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The series it belongs to.
+    /// The series that it was made in: under today's names it may belong to another one.
     #[must_use]
-    pub fn series(&self) -> Series {
+    pub fn written_series(&self) -> Series {
         Series {
             origin: self.origin.clone(),
             job: self.job.clone(),
@@ -229,6 +223,23 @@ impl Archive {
         matches!(self.how, How::Received { .. })
             && self.job.as_str() == NO_JOB
             && self.config_hash.is_none()
+    }
+
+    /// Why it is not good, where it is not, to stand behind its name.
+    #[must_use]
+    pub fn flaw(&self) -> Option<&'static str> {
+        if self.is_good() {
+            return None;
+        }
+        Some(match (&self.condition, &self.outcome) {
+            (Condition::Corrupt, _) => "it is damaged",
+            (Condition::Lost, _) => "it is gone",
+            (Condition::Trashed { .. }, _) => "it is in the trash",
+            (_, Outcome::Suspect(_)) => "it is suspect",
+            (_, Outcome::Partial) if !self.partial_allowed => "files are missing in it",
+            _ if self.refuted.is_some() => "a drill could not bring it back",
+            _ => "its hash was never recorded",
+        })
     }
 
     /// RETENTION.md's *good*: complete, hash recorded, not known corrupt, not suspect. What a drill

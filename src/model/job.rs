@@ -64,6 +64,33 @@ pub struct CustomDir {
     pub excludes: Vec<String>,
     /// Whether to stay on the source's file system.
     pub one_file_system: bool,
+    /// What must be mounted for it to be read.
+    pub mount: SourceMount,
+}
+
+/// What must be mounted where a source lies, for it to be read: without its disk a mount point is
+/// an empty directory, or has an old copy of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SourceMount {
+    /// What was when it was last archived, if it lay on a mount then.
+    #[default]
+    Remembered,
+    /// A file system other than the root's, from the first run on.
+    Required,
+    /// Nothing: it is read as it lies there.
+    Any,
+}
+
+impl SourceMount {
+    /// The word of the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            SourceMount::Remembered => "remembered",
+            SourceMount::Required => "required",
+            SourceMount::Any => "any",
+        }
+    }
 }
 
 /// What a database job reads.
@@ -147,6 +174,36 @@ pub enum Command {
     Argv(Vec<String>),
     /// A line for `/bin/sh -c`.
     Shell(String),
+}
+
+impl Command {
+    /// Its program, for messages that others read: never an argument or a variable, which may hold
+    /// what they must not see. `None` where what stands first may be more than a program.
+    #[must_use]
+    pub fn shown(&self) -> Option<&str> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-@".contains(c);
+        let assigns =
+            |word: &&str| word.contains('=') && word.chars().all(|c| c == '=' || is_plain(c));
+        let word = match self {
+            Command::Argv(words) => words.first()?.as_str(),
+            Command::Shell(line) => line.split_whitespace().find(|word| !assigns(word))?,
+        };
+        (!word.is_empty() && word.chars().all(is_plain)).then_some(word)
+    }
+
+    /// Which one of a list of commands it is, for messages: ``command 2 of 3 in `before` (`test`)``.
+    #[must_use]
+    pub fn named(&self, index: usize, count: usize, list: &str) -> String {
+        let which = if count == 1 {
+            format!("the command in `{list}`")
+        } else {
+            format!("command {} of {count} in `{list}`", index + 1)
+        };
+        match self.shown() {
+            Some(program) => format!("{which} (`{program}`)"),
+            None => which,
+        }
+    }
 }
 
 /// When a due time that was missed, or a first run, is made up for.

@@ -1,6 +1,7 @@
 //! What is really there: the facts that a plan is made from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +11,7 @@ use super::contact::Contact;
 use super::members::Members;
 use super::name::{ArchiveName, JobName, PlaceName};
 use super::retention::Policy;
-use super::run::{Run, RunId, RunStatus};
+use super::run::{Run, RunId, RunStatus, Work};
 
 /// Whether a location can be used now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,17 @@ pub struct JobFacts {
     pub last_failure: Option<String>,
     /// Its table as it was seen last; `None` before it was looked at.
     pub table: Option<JobTable>,
+    /// On which mount its source lay when it was last archived; `None` on the file system of `/`.
+    pub source: Option<SourceSeen>,
+}
+
+/// A source that lay on a mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSeen {
+    /// The source, as the job named it.
+    pub source_path: PathBuf,
+    /// The directory that its file system was mounted at.
+    pub mount: PathBuf,
 }
 
 /// A job's table at one time.
@@ -175,7 +187,7 @@ pub enum Freeze {
 /// The facts of one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
-    /// Since when this process (or an unbroken row of them) has been awake: due times before were missed.
+    /// Since when larder ran on a machine that was awake: due times before were missed.
     pub awake_since: Timestamp,
     /// Every archive of the catalogue, whatever its condition.
     pub archives: Vec<Archive>,
@@ -185,6 +197,8 @@ pub struct Observed {
     pub locations: BTreeMap<PlaceName, LocationState>,
     /// Runs that wait or are under way.
     pub open_runs: Vec<Run>,
+    /// Runs that are over, since they were given up, and whose thread still hangs somewhere.
+    pub given_up: BTreeMap<RunId, Work>,
     /// What is known of the members of jobs with `*`.
     pub members: Members,
     /// Jobs that are or were in the configuration.
@@ -205,6 +219,28 @@ pub struct Observed {
     pub not_before: BTreeMap<(ArchiveId, PlaceName), Timestamp>,
     /// What is known of each peer of the configuration.
     pub contacts: BTreeMap<PlaceName, Arc<Contact>>,
+    /// Of each thing that was tried, the newest run that ended in error and that no success followed.
+    /// How backups ended stands with their jobs.
+    pub failed: Vec<Run>,
+    /// What became of the state itself, until somebody has said that it is known.
+    pub damage: Vec<Damage>,
+}
+
+/// What was lost with a damaged state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// The file could not be used any more; a new one took its place.
+    SetAside {
+        /// When that was found.
+        at: Timestamp,
+        /// Where the damaged file lies now.
+        path: PathBuf,
+    },
+    /// Its newest changes were damaged, and it went back to those before them.
+    RolledBack {
+        /// When that was found.
+        at: Timestamp,
+    },
 }
 
 impl Observed {
@@ -217,6 +253,7 @@ impl Observed {
             foreign: Vec::new(),
             locations: BTreeMap::new(),
             open_runs: Vec::new(),
+            given_up: BTreeMap::new(),
             members: Members::new(),
             jobs: BTreeMap::new(),
             drills: BTreeMap::new(),
@@ -227,6 +264,8 @@ impl Observed {
             file_systems: BTreeMap::new(),
             not_before: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            failed: Vec::new(),
+            damage: Vec::new(),
         }
     }
 }

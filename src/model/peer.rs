@@ -116,6 +116,16 @@ impl Peer {
         }
     }
 
+    /// Whether archives can be had from it: it has an address here.
+    #[must_use]
+    pub fn can_be_asked(&self) -> bool {
+        match &self.kind {
+            PeerKind::Instance { url, .. } => url.is_some(),
+            PeerKind::SshDirect(_) | PeerKind::SshViaRelay(_) => true,
+            PeerKind::BackupChannel { .. } => false,
+        }
+    }
+
     /// Whether it gets copies by coming for them: nobody can ask it, and it may ask us.
     #[must_use]
     pub fn fetches(&self) -> bool {

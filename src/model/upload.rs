@@ -23,6 +23,8 @@ pub const CHUNK_MAX: u64 = 64 << 20;
 pub const CHUNKS_MAX: u32 = 100_000;
 /// The most archives of a name space, those of open uploads counted.
 pub const ARCHIVES_MAX: usize = 10_000;
+/// The most bytes of YunoHost's description of an archive that is taken, and so that is sent.
+pub const INFO_JSON_MAX: usize = 128 << 10;
 /// How long an upload stays that nobody goes on with, and the record of one that was published.
 pub const IDLE_MAX: SignedDuration = SignedDuration::from_hours(48);
 

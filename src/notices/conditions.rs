@@ -26,7 +26,7 @@ const EDITING: SignedDuration = SignedDuration::from_mins(5);
 const MAKING_UP: SignedDuration = SignedDuration::from_hours(1);
 /// A failure that nothing follows is old news after that.
 const OLD_NEWS: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// The same for what somebody asked for and nobody repeats.
+/// A failure of what somebody asked for and nobody repeats is old news after that.
 const ONCE: SignedDuration = SignedDuration::from_hours(23);
 
 const AT_ONCE: SignedDuration = SignedDuration::ZERO;
@@ -44,6 +44,7 @@ pub fn conditions(facts: &Facts) -> Vec<Condition> {
     }
     found.extend(locations(facts, &situation));
     found.extend(peers(facts, &situation));
+    found.extend(damaged_state(facts));
     found.extend(blocked(facts));
     let mut seen = BTreeSet::new();
     found.retain(|condition: &Condition| seen.insert(condition.key.clone()));
@@ -302,6 +303,22 @@ fn peers(facts: &Facts, situation: &Situation) -> Vec<Condition> {
         found.extend(late.map(|text| of_peer(key, Event::Overdue, text)));
     }
     found
+}
+
+/// A state that was found damaged, until somebody has said that it is known.
+fn damaged_state(facts: &Facts) -> Vec<Condition> {
+    let told = |damage| Condition {
+        key: format!("state {}", guards::damage_hash(damage)),
+        event: Event::Failure,
+        job: None,
+        run: None,
+        verdict: None,
+        text: guards::damaged(damage, &facts.plan.at),
+        next: String::new(),
+        patience: AT_ONCE,
+        recovers: false,
+    };
+    facts.observed.damage.iter().map(told).collect()
 }
 
 fn blocked(facts: &Facts) -> Vec<Condition> {

@@ -37,7 +37,7 @@ const KEY_HEADER: &str = "x-backupmanager-key";
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long nothing may come while something is expected.
 const SILENCE: Duration = Duration::from_mins(1);
-/// The same where something else looks after that.
+/// How long nothing may come where something else looks after that.
 const NEVER: Duration = Duration::from_hours(24 * 365);
 /// How long a question that is answered by JSON may take in all.
 const ANSWER: Duration = Duration::from_mins(1);
@@ -74,8 +74,8 @@ impl Https {
         Self::open_with(peer, SILENCE)
     }
 
-    /// The same for uploads: while something is sent for longer than a minute, nothing comes. They
-    /// look themselves whether anything moves.
+    /// Opens the way to a peer for uploads: while something is sent for longer than a minute,
+    /// nothing comes. They look themselves whether anything moves.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -217,7 +217,7 @@ impl Https {
         Ok(self.json_page(request).await?.0)
     }
 
-    /// The same for a page of a list, with where it goes on.
+    /// Asks for a page of a list, and where it goes on.
     async fn json_page<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,

@@ -92,7 +92,7 @@ impl Pipe<'_> {
         }
     }
 
-    /// The same for what must succeed and whose output is small: returned as it is.
+    /// Runs a program that must succeed and whose output is small: returned as it is.
     ///
     /// # Errors
     /// As [`run`](Self::run), and [`ProcessError::Failed`], and [`ProcessError::TooMuch`] beyond

@@ -65,7 +65,8 @@ impl Runner {
         self.run_seen(command, env, timeout, stop, &mut |_, _| {}, on_line)
     }
 
-    /// The same for a restore, whose unit is named after it.
+    /// Runs a command of a restore like [`run`](Self::run), in a unit that is named after the
+    /// restore.
     ///
     /// # Errors
     /// See [`run`](super::run).
@@ -81,8 +82,8 @@ impl Runner {
         self.run_as(unit, command, &[], timeout, stop, &mut |_, _| {}, on_line)
     }
 
-    /// The same for a program whose output is also an answer: `on_bytes` gets it as it comes,
-    /// neither escaped nor cut.
+    /// Runs a command like [`run`](Self::run) whose output is also an answer: `on_bytes` gets it as
+    /// it comes, neither escaped nor cut.
     ///
     /// # Errors
     /// See [`run`](super::run).

@@ -1,5 +1,7 @@
 //! When the generated JSON is written, and what it must not say.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 use crate::api::tests::{archive, view};
 
@@ -78,4 +80,31 @@ fn a_directory_that_cannot_be_written_is_an_error_and_is_tried_again() {
     assert!(publish(&view, &[], &dir, &mut last).is_err());
     fs::remove_file(&dir).unwrap();
     assert_eq!(publish(&view, &[], &dir, &mut last).unwrap().len(), 6);
+}
+
+#[test]
+fn what_was_under_way_when_a_process_was_killed_is_swept_and_nothing_else_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let left = format!(".status.json.{:032x}{}", 7, durable::TEMPORARY);
+    let others = [".status.json.7.larder-tmp", ".hidden", "page.html", "a.larder-tmp"];
+    for name in others.iter().copied().chain([left.as_str()]) {
+        fs::write(dir.path().join(name), "").unwrap();
+    }
+    publish(&view(Vec::new()), &[], dir.path(), &mut Published::default()).unwrap();
+    let names = names(dir.path());
+    assert!(!names.contains(&left), "{names:?}");
+    assert_eq!(names.len(), 6 + others.len(), "{names:?}");
+}
+
+#[test]
+fn a_file_that_somebody_deleted_and_another_directory_are_written_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = view(Vec::new());
+    let mut last = Published::default();
+    publish(&view, &[], dir.path(), &mut last).unwrap();
+    fs::remove_file(dir.path().join("jobs.json")).unwrap();
+    assert_eq!(publish(&view, &[], dir.path(), &mut last).unwrap(), ["jobs"]);
+    let other = dir.path().join("other");
+    assert_eq!(publish(&view, &[], &other, &mut last).unwrap().len(), 6);
+    assert_eq!(publish(&view, &[], &other, &mut last).unwrap(), [""; 0]);
 }

@@ -141,7 +141,10 @@ fn by_time(situation: &Situation, job: &Job) -> Decision {
             | RunStatus::Warning
             | RunStatus::Cancelled => false,
         };
-        if !failed || attempt.number >= job.retries {
+        // What was missed since it failed is not made up for by trying again.
+        let missed =
+            job.catch_up == CatchUp::Next && attempt.finished_at <= situation.observed.awake_since;
+        if !failed || missed || attempt.number >= job.retries {
             return later(None, None);
         }
         let nth = usize::try_from(attempt.number).unwrap_or(usize::MAX).min(RETRY_AFTER.len() - 1);

@@ -1,6 +1,6 @@
 //! What the coming days would bring if every run succeeded: `larder plan --days N`.
 //!
-//! The same [`plan`](super::plan) as always, made at each of its own wake-ups, on facts to which
+//! The [`plan`](super::plan) as always, made at each of its own wake-ups, on facts to which
 //! the archives are added that its backups would have made.
 
 use std::collections::BTreeSet;
@@ -143,6 +143,7 @@ impl<'a> Future<'a> {
             archive.verified_at = Some(Timestamp::MAX);
         }
         future.observed.not_before.clear();
+        future.observed.failed.clear();
         future.answer(now);
         future
     }
@@ -170,8 +171,7 @@ impl<'a> Future<'a> {
                         self.hand_over(&copy, to, at);
                         return;
                     }
-                    if let Some(mended) = self.find(*archive, to) {
-                        self.observed.archives[mended].condition = Condition::Present;
+                    if self.mend(*archive, to).is_some() {
                         return;
                     }
                     copy.location = to.clone();
@@ -207,15 +207,22 @@ impl<'a> Future<'a> {
 
     /// What is damaged here is whole again; what a peer offered is here. What it is called.
     fn fetch(&mut self, id: ArchiveId, peer: &PlaceName, to: &PlaceName) -> Option<ArchiveName> {
-        if let Some(mended) = self.find(id, to) {
-            self.observed.archives[mended].condition = Condition::Present;
-            return Some(self.observed.archives[mended].name.clone());
+        if let Some(name) = self.mend(id, to) {
+            return Some(name);
         }
         let contact = Arc::make_mut(self.observed.contacts.get_mut(peer)?);
         let taken = contact.offered.iter().find(|copy| copy.id == id)?.clone();
         // Of what it offers only what is newer is wanted now.
         contact.offered.retain(|copy| copy.job != taken.job || copy.created_at > taken.created_at);
         taken.name.parse().ok()
+    }
+
+    /// What is damaged or lost at a location is whole again; what it is called.
+    fn mend(&mut self, id: ArchiveId, at: &PlaceName) -> Option<ArchiveName> {
+        let index = self.find(id, at)?;
+        let mended = &mut self.observed.archives[index];
+        mended.condition = Condition::Present;
+        Some(mended.name.clone())
     }
 
     /// A peer holds these no more; what they are called.
@@ -290,6 +297,7 @@ impl<'a> Future<'a> {
             last_success: None,
             last_failure: None,
             table: None,
+            source: None,
         });
         let number = match cause {
             Cause::Due { due, attempt } => {
@@ -322,7 +330,8 @@ impl<'a> Future<'a> {
         let codec = self.desired.locations.get(&job.location)?.codec;
         self.made += 1;
         Some(Archive {
-            id: ArchiveId(uuid::Uuid::from_u128(u128::from(self.made))),
+            // No archive that is there has such an id.
+            id: ArchiveId(uuid::Uuid::from_u128(u128::MAX / 2 + u128::from(self.made))),
             name,
             origin: instance.name.clone(),
             job: job.name.clone(),

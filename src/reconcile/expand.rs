@@ -5,13 +5,13 @@
 //! whose name cannot be part of an archive's name gets one that can, and is never dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
 use super::situation::Situation;
 use super::{Note, Part, Weight, show};
 use crate::model::desired::Desired;
+use crate::model::hex;
 use crate::model::job::{Database, Job, JobSource};
 use crate::model::members::{Found, Listing, Members, asked};
 use crate::model::name::{ARCHIVE_NAME_MAX, ArchiveName, InstanceName, JobName, Label, PlaceName};
@@ -118,11 +118,7 @@ fn series_name(template: &JobName, item: &str) -> Option<JobName> {
 
 /// A text that can be a name, of at most `max` characters: made of `text` and of a hash of the member.
 fn with_hash(template: &JobName, member: &str, text: &str, max: usize, digits: usize) -> String {
-    let hash = Sha256::digest(format!("{template}/{member}"));
-    let mut hex = String::new();
-    for byte in hash {
-        write!(hex, "{byte:02x}").expect("a string takes everything");
-    }
+    let hash = hex::encode(&Sha256::digest(format!("{template}/{member}")));
     let digits = digits.min(max);
     let room = max.saturating_sub(digits + 1);
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -134,7 +130,7 @@ fn with_hash(template: &JobName, member: &str, text: &str, max: usize, digits: u
     if !name.is_empty() {
         name.push('-');
     }
-    name.push_str(&hex[..digits]);
+    name.push_str(&hash[..digits]);
     name
 }
 

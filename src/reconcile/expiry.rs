@@ -20,16 +20,23 @@ use crate::model::observed::{Freeze, LocationState, Observed, SeriesFacts};
 use crate::model::retention::Policy;
 use crate::model::run::{Cause, Work};
 use crate::reconcile::judge::{Candidate, Class, Reason, Verdict, is_future, newest_good};
-use crate::reconcile::{Action, Blocked};
+use crate::reconcile::{Action, Blocked, show};
 
+mod lineage;
 pub(crate) mod group;
+mod uses;
 mod hold;
 mod brake;
+mod request;
+mod success;
 pub mod freeze;
 
-pub use brake::{approval_hash, request_brake};
+pub use brake::{BRAKE_WINDOW, approval_hash, request_brake};
 pub use group::Ruling;
 pub(crate) use hold::Holds;
+pub use lineage::{Line, Lineage};
+pub use request::{Refusal, is_last_good, may_delete, may_still_delete};
+pub use success::{AfterSuccess, after_success};
 
 use group::Group;
 
@@ -97,10 +104,9 @@ pub fn expiry(desired: &Desired, observed: &Observed, now: &Zoned) -> Vec<Series
     groups.values().map(|group| pass(group, observed, &holds, &open, now)).collect()
 }
 
-/// When something in the trash has been there long enough, or a deletion may be tried again; the
-/// time may have passed where that work is open already.
-#[must_use]
-pub fn next_wake(observed: &Observed) -> Option<Timestamp> {
+/// When the next archive in the trash has been there long enough, or may be unlinked again after
+/// that failed. Where its location is away nothing is due: that it is back is seen by itself.
+pub(crate) fn next_wake(observed: &Observed, now: Timestamp) -> Option<Timestamp> {
     let trashed = observed.archives.iter().filter_map(|archive| match archive.condition {
         Condition::Trashed { until } if is_available(observed, &archive.location) => {
             Some(not_before(observed, archive).map_or(until, |earliest| earliest.max(until)))
@@ -111,7 +117,7 @@ pub fn next_wake(observed: &Observed) -> Option<Timestamp> {
         | Condition::Lost
         | Condition::Unavailable => None,
     });
-    trashed.min()
+    trashed.filter(|wake| *wake > now).min()
 }
 
 /// Empties the trash: one action for each location that has archives whose time is over.
@@ -144,7 +150,9 @@ pub fn empty_trash(observed: &Observed, now: &Zoned) -> Vec<Action> {
             cause: Cause::Reconcile,
             reasons: there
                 .iter()
-                .map(|(archive, until)| format!("{} in the trash until {until}", archive.name))
+                .map(|(archive, until)| {
+                    format!("{} in the trash until {}", archive.name, show::moment(*until, now))
+                })
                 .collect(),
             needs: 0,
             frees: there.iter().map(|(archive, _)| archive.file_size).sum(),
@@ -283,6 +291,7 @@ impl Sitting<'_> {
         }
         let again = leaving.iter().filter_map(|(archive, _)| not_before(observed, archive)).max();
         if let Some(again) = again.filter(|again| *again > self.now.timestamp()) {
+            let again = show::moment(again, self.now);
             let reason = format!("a deletion failed; it is tried again at {again}");
             return (PassOutcome::Rests(reason), None);
         }

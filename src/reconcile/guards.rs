@@ -1,17 +1,17 @@
 //! What stands in the way and what is wrong: notes for people, never a deed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use sha2::{Digest as _, Sha256};
 
 use super::situation::Situation;
 use super::{Note, Part, Weight, show};
 use crate::model::archive::{Archive, Condition, How};
+use crate::model::hex;
 use crate::model::job::Job;
 use crate::model::name::{InstanceName, JobName, PlaceName};
-use crate::model::observed::{Freeze, LocationState};
+use crate::model::observed::{Damage, Freeze, LocationState};
 
 pub(super) fn part(situation: &Situation) -> Part {
     let mut part = Part::default();
@@ -19,6 +19,15 @@ pub(super) fn part(situation: &Situation) -> Part {
     part.wakes.extend(situation.observed.not_before.values());
     let problem = |text| Note { weight: Weight::Problem, job: None, text };
     part.notes.extend(situation.observed.freezes.iter().map(|freeze| problem(frozen(freeze))));
+    part.notes.extend(situation.observed.given_up.iter().map(|(id, work)| {
+        problem(format!(
+            "run {id} ({}) was given up and hangs still: a disk or a network file system may not \
+             answer (`dmesg`)",
+            work.word()
+        ))
+    }));
+    let damage = situation.observed.damage.iter();
+    part.notes.extend(damage.map(|damage| problem(damaged(damage, situation.now))));
     for (name, location) in &situation.desired.locations {
         // Where the location is gone, so are the name spaces in it: that is told once.
         if name.above().is_some_and(|above| !situation.is_available(&above)) {
@@ -76,15 +85,39 @@ pub(crate) fn frozen(freeze: &Freeze) -> String {
 /// `None` for those that end by themselves, or otherwise.
 pub(crate) fn freeze_hash(freeze: &Freeze) -> Option<String> {
     match freeze {
-        Freeze::JobsVanished(reason) => {
-            let digest = Sha256::digest(format!("jobs-vanished\n{reason}"));
-            Some(digest.iter().take(6).fold(String::new(), |mut text, byte| {
-                write!(text, "{byte:02x}").expect("a string takes everything");
-                text
-            }))
-        }
+        Freeze::JobsVanished(reason) => Some(hash_of(&format!("jobs-vanished\n{reason}"))),
         Freeze::Clock(_) | Freeze::Recovery(_) => None,
     }
+}
+
+/// What became of a damaged state in one line, with what ends the telling.
+pub(crate) fn damaged(damage: &Damage, now: &Zoned) -> String {
+    let seen = format!("`larder approve {}` says that it is known", damage_hash(damage));
+    match damage {
+        Damage::SetAside { at, path } => format!(
+            "the state was found damaged at {} and set aside as `{}`: its history and its approvals \
+             are lost, archives are found again from what lies beside them; {seen}",
+            show::moment(*at, now),
+            path.display()
+        ),
+        Damage::RolledBack { at } => format!(
+            "the newest changes of the state were found damaged at {} and are lost: what was \
+             approved or asked for just before may have to be again; look at the disk; {seen}",
+            show::moment(*at, now)
+        ),
+    }
+}
+
+/// What to give to `larder approve` once a damage of the state is known.
+pub(crate) fn damage_hash(damage: &Damage) -> String {
+    match damage {
+        Damage::SetAside { at, .. } => hash_of(&format!("set-aside\n{at}")),
+        Damage::RolledBack { at } => hash_of(&format!("rolled-back\n{at}")),
+    }
+}
+
+fn hash_of(text: &str) -> String {
+    hex::encode(&Sha256::digest(text)[..6])
 }
 
 /// Whether the newest good archive of a job is too old.

@@ -22,10 +22,10 @@ mod leaves;
 mod suspicion;
 
 pub(crate) use leaves::Leaving;
-pub use leaves::leaves_on;
+pub use leaves::{Pace, leaves_on};
 pub(crate) use reason::Days;
 pub use reason::{Expired, Hold, Reason};
-pub use suspicion::{Newcomer, Predecessor, suspicion};
+pub use suspicion::{Newcomer, suspicion};
 
 /// How far ahead of the clock an archive may be dated before it counts as dated in the future.
 pub const FUTURE_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);

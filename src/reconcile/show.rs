@@ -100,6 +100,11 @@ pub(crate) fn moment(at: Timestamp, now: &Zoned) -> String {
     at.strftime(format).to_string()
 }
 
+/// A moment for people who read it on another day, too.
+pub(crate) fn dated(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%F %H:%M").to_string()
+}
+
 /// A duration in its two greatest units: `26 h`, `3 d 4 h`, `15 min`.
 pub(crate) fn duration(length: SignedDuration) -> String {
     const DAY: i64 = 24 * 60;

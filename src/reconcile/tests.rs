@@ -4,10 +4,12 @@ use super::world::{World, to};
 
 mod backups;
 mod copies;
+mod deleting;
 mod pruning;
 mod drills;
 mod peers;
 mod fetching;
+mod failing;
 mod turns;
 mod upkeep;
 

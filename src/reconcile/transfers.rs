@@ -16,7 +16,7 @@ use crate::model::job::{Job, Via};
 use crate::model::name::PlaceName;
 use crate::model::run::{Cause, Work};
 
-mod fetch;
+pub(super) mod fetch;
 pub(super) mod peers;
 pub(crate) mod prune;
 
@@ -60,6 +60,25 @@ pub(super) fn part(situation: &Situation) -> Part {
         Note { weight: Weight::Remark, job: None, text }
     }));
     part
+}
+
+/// How many archives are to go to a place that is there, those included whose copy rests after a
+/// failure.
+pub(super) fn missing_at(situation: &Situation, to: &PlaceName) -> usize {
+    let desired = situation.desired;
+    let contact = situation.observed.contacts.get(to);
+    if desired.peers.contains_key(to) {
+        let is_ready = contact.is_some_and(|contact| peers::is_ready(contact));
+        let lacking = peers::lacking(situation).get(to).copied().filter(|_| is_ready);
+        return lacking.map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    }
+    if !desired.locations.contains_key(to) || !situation.is_available(to) {
+        return 0;
+    }
+    let jobs = desired.jobs.values().filter(|job| job.enabled && job.ended.is_none());
+    let jobs = jobs.filter(|job| job.send_to.iter().any(|copy| copy.to == *to));
+    let copies: usize = jobs.map(|job| wanted(situation, job, to).len()).sum();
+    copies + fetch::repairable_at(situation, to)
 }
 
 /// What a transfer brings, and where.

@@ -10,7 +10,9 @@ use uuid::Uuid;
 use crate::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Sha256};
 use crate::model::contact::{Contact, Holdings, Presence, RemoteCopy};
 use crate::model::desired::{Defaults, Desired, Instance, Place};
-use crate::model::job::{CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, Via};
+use crate::model::job::{
+    CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, SourceMount, Via,
+};
 use crate::model::location::{Codec, Location};
 use crate::model::name::{ArchiveName, JobName, PlaceName};
 use crate::model::observed::{
@@ -171,6 +173,7 @@ impl World {
                 source_path: PathBuf::from("/opt").join(name),
                 excludes: Vec::new(),
                 one_file_system: true,
+                mount: SourceMount::Remembered,
             }),
             label: name.replace('/', "_").parse().unwrap(),
             schedule: Schedule::parse(schedule).unwrap(),
@@ -211,6 +214,7 @@ impl World {
             last_success: None,
             last_failure: None,
             table: None,
+            source: None,
         });
         change(facts);
         self
@@ -339,6 +343,17 @@ impl World {
             size_bytes: None,
             config_hash: None,
         });
+        self
+    }
+
+    /// A run that ended in error, and that no success followed.
+    pub(crate) fn fails(mut self, work: Work, finished: &str, summary: &str) -> Self {
+        let finished_at = Some(time(finished));
+        let run = self.observed.failed.len() as u64 + 11;
+        self = self.open(work, RunStatus::Error);
+        let open = self.observed.open_runs.pop().unwrap();
+        let summary = summary.to_owned();
+        self.observed.failed.push(Run { id: RunId(run), finished_at, summary, ..open });
         self
     }
 

@@ -165,8 +165,10 @@ fn staged(
         ..one.item.restore.clone()
     };
     if let Some(home) = one.item.home.as_deref().filter(|_| stage.contains(&Part::Files)) {
+        let made = std::mem::take(&mut restore.archive.made);
         restore.archive = bring_home(one.item.copy, home, identity, stop)
             .map_err(|error| (with_causes(&error), error.hint()))?;
+        restore.archive.made = made;
         restore.identity = None;
     }
     Ok(order(&restore, work_dir, number))

@@ -76,6 +76,7 @@ pub fn bring_home(
     Ok(Original {
         name: archive.name.to_string(),
         job: archive.job.to_string(),
+        made: String::new(),
         location: folder.display().to_string(),
         file: tar,
         codec: Original::codec_word(Codec::None),

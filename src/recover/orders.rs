@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 use super::look::Copy;
 use super::series::Series;
 use crate::model::archive::Archive;
@@ -74,16 +76,17 @@ fn item<'a>(series: &Series<'a>, desired: &Desired, identity: Option<&Path>) -> 
         seen: None,
         steps: job.map(|job| Steps::from(&job.restore)).unwrap_or_default(),
         notes,
-        archive: original(archive, series.copy.file.clone()),
+        archive: original(archive, series.copy.file.clone(), &desired.instance.timezone),
     };
     Item { job: series.job.clone(), copy: series.copy, restore, home }
 }
 
-fn original(archive: &Archive, file: PathBuf) -> Original {
+fn original(archive: &Archive, file: PathBuf, zone: &TimeZone) -> Original {
     let folder = file.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
     Original {
         name: archive.name.to_string(),
         job: archive.job.to_string(),
+        made: Original::made_word(archive.created_at, zone),
         location: folder,
         file,
         codec: Original::codec_word(archive.codec),

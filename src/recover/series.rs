@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::look::{Copy, Found};
-use crate::model::archive::Archive;
 use crate::model::job::{CONFIGURATION_JOB, JobType};
 use crate::model::name::JobName;
 
@@ -37,8 +36,7 @@ pub fn newest(found: &Found) -> Vec<Series<'_>> {
             };
             let best = copies.iter().filter(|copy| copy.archive.is_good()).max_by_key(rank)?;
             let last = copies.iter().max_by_key(rank)?;
-            let passed_over = (last.archive.created_at > best.archive.created_at)
-                .then(|| (last.archive.name.to_string(), why_not(&last.archive)));
+            let passed_over = last.archive.flaw().map(|why| (last.archive.name.to_string(), why));
             Some(Series { job: job.clone(), copy: best, passed_over })
         })
         .collect();
@@ -53,13 +51,5 @@ fn order(kind: JobType) -> u8 {
         JobType::YnhApp => 1,
         JobType::CustomDir => 2,
         JobType::Mysql | JobType::Postgresql => 3,
-    }
-}
-
-fn why_not(archive: &Archive) -> &'static str {
-    match archive.outcome {
-        crate::model::archive::Outcome::Good => "it is damaged",
-        crate::model::archive::Outcome::Partial => "files are missing in it",
-        crate::model::archive::Outcome::Suspect(_) => "it is suspect",
     }
 }

@@ -119,6 +119,7 @@ fn files_facts(
     // Where nothing can be in the way, nothing has to be kept.
     let is_kept = restore.safety && !is_empty(&target);
     facts.aside = is_kept.then_some(place);
+    facts.is_occupied = target.is_dir() && !is_empty(&target);
     (facts.prefix, facts.target, facts.paths) = (prefix, target, paths);
     Ok(Some(facts))
 }

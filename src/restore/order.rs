@@ -7,6 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::plan::FileFacts;
@@ -84,6 +86,9 @@ pub struct Original {
     pub name: String,
     /// The job that made it.
     pub job: String,
+    /// When it was made, by this host's clock: `2026-05-08 03:00`. Empty where nobody says so.
+    #[serde(default)]
+    pub made: String,
     /// Where this copy rests.
     pub location: String,
     /// Its file.
@@ -246,6 +251,12 @@ impl Restore {
 }
 
 impl Original {
+    /// The words for when an archive was made.
+    #[must_use]
+    pub fn made_word(at: Timestamp, zone: &TimeZone) -> String {
+        at.to_zoned(zone.clone()).strftime("%F %H:%M").to_string()
+    }
+
     /// How its stream is encoded.
     #[must_use]
     pub fn codec(&self) -> Codec {
@@ -397,11 +408,8 @@ impl Line {
 
     /// What it is, without its arguments: they may hold what others must not see.
     #[must_use]
-    pub fn program(&self) -> &str {
-        match self {
-            Line::Argv(argv) => argv.first().map_or("", String::as_str),
-            Line::Shell(line) => line.split_whitespace().next().unwrap_or_default(),
-        }
+    pub fn program(&self) -> String {
+        self.model().shown().unwrap_or("…").to_owned()
     }
 }
 

@@ -21,7 +21,7 @@ pub use facts::{Account, DatabaseFacts, Facts, FileFacts, OwnerFacts, UnitFacts,
 /// Everything that will be done, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The archive, and where its copy rests.
+    /// The archive, when it was made, and where its copy rests.
     pub archive: String,
     /// Where the files go, or what is restored.
     pub target: String,
@@ -176,8 +176,21 @@ pub fn plan(order: &Restore, facts: &Facts) -> Result<Plan, Refusal> {
     } else if !order.paths.is_empty() && order.only.is_empty() {
         notes.push("single paths: no other step is taken, unless `--only` names it".to_owned());
     }
+    if order.paths.is_empty()
+        && let Some(files) = facts.files.as_ref().filter(|files| files.is_occupied)
+        && steps.iter().any(|step| matches!(step.action, Action::Files { .. }))
+    {
+        notes.push(format!(
+            "what is in `{}` and not in the archive stays there",
+            files.target.display()
+        ));
+    }
+    let made = match order.archive.made.as_str() {
+        "" => String::new(),
+        made => format!(" (made {made})"),
+    };
     Ok(Plan {
-        archive: format!("{} at {}", order.archive.name, order.archive.location),
+        archive: format!("{}{made} at {}", order.archive.name, order.archive.location),
         target: planner.target(),
         in_place: order.to.is_none(),
         steps,

@@ -14,7 +14,7 @@ pub(super) mod service;
 pub(super) mod yunohost;
 pub(super) mod commands;
 
-/// What a program that failed means.
+/// What a program that failed means. What it said is in the log: see [`ProcessError::hint`].
 pub(super) fn of_process(error: ProcessError) -> Trouble {
     match error {
         ProcessError::Stopped { reason, .. } => reason.into(),
@@ -28,16 +28,23 @@ pub(super) fn of_process(error: ProcessError) -> Trouble {
 /// Runs a program of the system; what it says goes to the log.
 fn system(argv: &[&str], timeout: Duration, watch: &mut Watch<'_>) -> Result<(), Trouble> {
     let argv = argv.iter().map(|word| (*word).to_owned()).collect();
-    command(&Command::Argv(argv), timeout, watch)
+    command(&Command::Argv(argv), timeout, watch).map_err(|error| {
+        let hint = error.hint_of_ours();
+        let trouble = of_process(error);
+        Trouble { hint: hint.filter(|_| trouble.stopped.is_none()), ..trouble }
+    })
 }
 
 /// Runs a command; what it says goes to the log. Directly: whoever carries out a restore is outside
 /// of the daemon's sandbox already.
-fn command(command: &Command, timeout: Duration, watch: &mut Watch<'_>) -> Result<(), Trouble> {
+fn command(
+    command: &Command,
+    timeout: Duration,
+    watch: &mut Watch<'_>,
+) -> Result<(), ProcessError> {
     let Watch { stop, log, .. } = watch;
     Runner::Direct
         .run(command, &[], timeout, stop, &mut |_, line| log(&format!("| {line}")))
         .and_then(process::Outcome::success)
         .map(drop)
-        .map_err(of_process)
 }

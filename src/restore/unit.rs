@@ -182,12 +182,15 @@ pub fn relay(mut order: Order, runner: Runner, watch: &mut Watch<'_>) -> Result<
             Err(Trouble { why: end.why, hint: end.hint, stopped, corrupt: end.corrupt })
         }
         None => {
+            // Ours or systemd's: what commands print comes as events, on the other one.
+            let last = outcome.stderr_tail.lines().last();
+            let last = last.map(|line| format!("it said last: {line}"));
             let why = match outcome.success() {
                 Ok(_) => Trouble::new("the process that restores ended without a word"),
                 Err(error) => steps::of_process(error),
             };
             let journal = "its unit's journal may say more: `journalctl -u 'larder-restore-*'`";
-            Err(Trouble { hint: why.hint.clone().or(Some(journal.to_owned())), ..why })
+            Err(Trouble { hint: last.or_else(|| Some(journal.to_owned())), ..why })
         }
     }
 }

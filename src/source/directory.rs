@@ -20,7 +20,7 @@ use super::excludes::Excludes;
 use super::file::{self, id};
 use super::links::Links;
 use super::listing::Listing;
-use super::{FileId, Findings, Kind, Member, Source, SourceError, What};
+use super::{FileId, Findings, Kind, Member, Source, SourceError, What, mount};
 use crate::model::job::CustomDir;
 
 /// How many levels keep their descriptor open.
@@ -44,16 +44,12 @@ pub struct Directory {
 }
 
 /// What is known of a source before it is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
-    /// The device of its file system: another one than last time means a disk is not mounted.
-    pub device: u64,
-    /// Whether a file system is mounted exactly there.
-    pub is_mount_point: bool,
-    /// Whether it is a directory without any entry.
-    pub is_empty: bool,
+#[derive(Debug, Clone, Copy)]
+struct Facts {
+    /// The device of its file system.
+    device: u64,
     /// Whether it is a single file.
-    pub is_file: bool,
+    is_file: bool,
 }
 
 #[derive(Debug)]
@@ -90,10 +86,17 @@ impl Directory {
         })
     }
 
-    /// What was seen of the source when it was opened.
-    #[must_use]
-    pub fn facts(&self) -> Facts {
-        self.facts
+    /// The directory that the source's file system is mounted at; `None` where that is `/`.
+    ///
+    /// # Errors
+    /// When that cannot be found out, or what was opened is not there any more.
+    pub fn mount_point(&self) -> Result<Option<PathBuf>, SourceError> {
+        let found = if self.facts.is_file {
+            mount::point_of(self.root.parent().unwrap_or(&self.root))
+        } else {
+            mount::point_of_device(&self.root, self.facts.device)
+        };
+        found.map_err(|source| SourceError::Io { path: self.root.clone(), source })
     }
 
     fn begin(&mut self, root: OwnedFd) -> Result<Option<Member>, SourceError> {
@@ -314,14 +317,7 @@ fn open_root(root: &Path) -> Result<(OwnedFd, Facts), SourceError> {
         return Err(SourceError::Unfit { path: root.to_owned() });
     }
     let is_file = kind == FileType::RegularFile;
-    let (mut is_mount_point, mut is_empty) = (false, false);
-    if !is_file {
-        let parent = rustix::fs::statat(&opened, "..", AtFlags::empty()).map_err(failed)?;
-        is_mount_point = parent.st_dev != stat.st_dev || parent.st_ino == stat.st_ino;
-        is_empty = Listing::read(opened.as_fd()).map_err(failed)?.next().is_none();
-        rustix::fs::seek(&opened, rustix::fs::SeekFrom::Start(0)).map_err(failed)?;
-    }
-    let facts = Facts { device: id(&stat).device, is_mount_point, is_empty, is_file };
+    let facts = Facts { device: id(&stat).device, is_file };
     Ok((opened, facts))
 }
 

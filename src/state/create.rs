@@ -4,15 +4,19 @@
 //! made under another name and renamed when it is complete. **Invariant:** all of this happens
 //! under the directory's lock.
 
+use std::cell::Cell;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, WriteTransaction};
+
+use crate::durable;
 
 use super::store::begin;
 use super::tables::{self, META, VERSION, meta};
@@ -24,6 +28,11 @@ pub(super) const FILE: &str = "state.redb";
 const UNFINISHED: &str = "state.redb.new";
 /// The memory that redb may use for pages.
 const CACHE: usize = 16 << 20;
+/// Names the process that has the state, for whoever finds it in use.
+const HOLDER: &str = "holder";
+/// How those directories are made that the state's is in: others must get to what larder makes
+/// there for them.
+const ABOVE: u32 = 0o755;
 /// How long another process may take to leave.
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -51,7 +60,7 @@ fn sync(dir: &Path) -> Result<(), StateError> {
 pub(super) fn lock_directory(dir: &Path) -> Result<File, StateError> {
     if !dir.exists() {
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).map_err(failed(parent))?;
+            durable::make_dirs(parent, ABOVE).map_err(failed(parent))?;
             match DirBuilder::new().mode(0o700).create(dir) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(failed(dir)(error));
@@ -70,16 +79,34 @@ pub(super) fn lock_directory(dir: &Path) -> Result<File, StateError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match handle.try_lock() {
-            Ok(()) => return Ok(handle),
+            Ok(()) => {
+                note_holder(dir);
+                return Ok(handle);
+            }
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
                 thread::sleep(Duration::from_millis(20));
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(StateError::InUse { dir: dir.to_owned() });
+                return Err(StateError::InUse { dir: dir.to_owned(), holder: holder(dir) });
             }
             Err(TryLockError::Error(error)) => return Err(failed(dir)(error)),
         }
     }
+}
+
+/// Says who has the state. It is for people alone: where it cannot be written, it is not known.
+fn note_holder(dir: &Path) {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(dir.join(HOLDER));
+    let written = file.and_then(|mut file| writeln!(file, "{}", std::process::id()));
+    if let Err(error) = written {
+        tracing::debug!(%error, "cannot note who has the state");
+    }
+}
+
+/// The number of the process that has the state, as far as it is known.
+fn holder(dir: &Path) -> Option<u32> {
+    std::fs::read_to_string(dir.join(HOLDER)).ok()?.trim().parse().ok()
 }
 
 /// Opens the file, or makes one where there is none that can be used.
@@ -106,8 +133,31 @@ pub(super) fn open_or_create(dir: &Path) -> Result<(Database, Opened), StateErro
 /// Opens, checks and migrates the file at `path`, which must be there.
 pub(super) fn open_existing(path: &Path) -> Result<Found, StateError> {
     // redb panics on some damaged files; that is damage like any other.
-    let attempt = catch_unwind(AssertUnwindSafe(|| open_checked(path)));
-    attempt.unwrap_or_else(|_| Ok(Found::Unusable("its structure is damaged".to_owned())))
+    let attempt = quietly(|| open_checked(path));
+    attempt.unwrap_or_else(|| Ok(Found::Unusable("its structure is damaged".to_owned())))
+}
+
+thread_local! {
+    /// Whether a panic of this thread is an answer, and nothing to print.
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What it returns, or `None` when it panicked, of which nothing is printed. Panics of other threads
+/// are printed as ever.
+fn quietly<T>(attempt: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IS_QUIET.get() {
+                print(info);
+            }
+        }));
+    });
+    let before = IS_QUIET.replace(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(attempt));
+    IS_QUIET.set(before);
+    result.ok()
 }
 
 fn open_checked(path: &Path) -> Result<Found, StateError> {
@@ -146,7 +196,7 @@ fn unopened(path: &Path, error: DatabaseError) -> Result<Found, StateError> {
     match error {
         DatabaseError::DatabaseAlreadyOpen => {
             let dir = path.parent().unwrap_or(path).to_owned();
-            Err(StateError::InUse { dir })
+            Err(StateError::InUse { holder: holder(&dir), dir })
         }
         DatabaseError::Storage(redb::StorageError::Io(error))
             if !matches!(
@@ -164,16 +214,16 @@ fn unopened(path: &Path, error: DatabaseError) -> Result<Found, StateError> {
 /// intact state.
 pub(super) fn verify(database: &mut Database) -> Result<bool, StateError> {
     let damaged = |detail: String| StateError::Damaged { path: PathBuf::new(), detail };
-    let attempt = catch_unwind(AssertUnwindSafe(|| database.check_integrity()));
+    let attempt = quietly(|| database.check_integrity());
     match attempt {
-        Ok(Ok(clean)) => Ok(clean),
-        Ok(Err(DatabaseError::Storage(redb::StorageError::Io(source))))
+        Some(Ok(clean)) => Ok(clean),
+        Some(Err(DatabaseError::Storage(redb::StorageError::Io(source))))
             if source.kind() != io::ErrorKind::UnexpectedEof =>
         {
             Err(StateError::Io { path: PathBuf::new(), source })
         }
-        Ok(Err(error)) => Err(damaged(error.to_string())),
-        Err(_) => Err(damaged("its structure is damaged".to_owned())),
+        Some(Err(error)) => Err(damaged(error.to_string())),
+        None => Err(damaged("its structure is damaged".to_owned())),
     }
 }
 

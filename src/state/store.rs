@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ pub(super) struct Store {
     slot: RwLock<Slot>,
     /// Names each attempt to change something; begins anywhere, so that no two processes share one.
     attempts: AtomicU64,
+    /// Whether its newest changes were found damaged while it was in use, and are lost.
+    went_back: AtomicBool,
     _lock: File,
 }
 
@@ -78,11 +80,16 @@ impl Store {
             source: io::Error::other(error),
         })?;
         let attempts = AtomicU64::new(anywhere >> 1);
-        Ok((Self { dir: dir.to_owned(), file, slot, attempts, _lock: lock }, opened))
+        let (dir, went_back) = (dir.to_owned(), AtomicBool::new(false));
+        Ok((Self { dir, file, slot, attempts, went_back, _lock: lock }, opened))
     }
 
     pub(super) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    pub(super) fn went_back(&self) -> &AtomicBool {
+        &self.went_back
     }
 
     /// The names of errors that know no path get ours.
@@ -119,6 +126,7 @@ impl Store {
         let opened = create::open_existing(&self.file).and_then(|found| match found {
             Found::Usable { database, rolled_back } => {
                 if rolled_back {
+                    self.went_back.store(true, Ordering::Relaxed);
                     create::skip_used_numbers(&database, &self.dir)?;
                 }
                 Ok(database)
@@ -216,6 +224,7 @@ impl Store {
         };
         let checked = create::verify(database).and_then(|intact| {
             if !intact {
+                self.went_back.store(true, Ordering::Relaxed);
                 create::skip_used_numbers(database, &self.dir)?;
             }
             Ok(intact)

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::Verdict;
 use crate::model::name::{ArchiveName, JobName, PlaceName};
+use crate::model::observed::Freeze;
 use crate::reconcile::show;
 
 /// One reason of a verdict; prints as one line.
@@ -83,8 +84,8 @@ pub enum Reason {
         /// What to approve.
         hash: String,
     },
-    /// Retention, or everything, rests; in words.
-    Frozen(String),
+    /// Nothing is deleted, or nothing is done at all; why is told once for all jobs.
+    Frozen(Resting),
     /// Nobody knows what a job with `*` stands for; with the reason, where it was tried.
     Unlisted(Option<String>),
     /// What it stands for could not be listed again, and is taken as it was.
@@ -100,6 +101,26 @@ pub enum Reason {
     Disabled,
     /// A place whose copies count, although this host could delete them: whoever takes it over, too.
     SenderCanDelete(PlaceName),
+}
+
+/// What rests while something is odd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resting {
+    /// Backups, copies and deletions.
+    Everything,
+    /// Deletions.
+    Retention,
+}
+
+impl Resting {
+    /// What rests for a freeze.
+    #[must_use]
+    pub fn for_freeze(freeze: &Freeze) -> Self {
+        match freeze {
+            Freeze::Recovery(_) => Self::Everything,
+            Freeze::Clock(_) | Freeze::JobsVanished(_) => Self::Retention,
+        }
+    }
 }
 
 /// What a peer said of its copies, and when.
@@ -119,6 +140,8 @@ impl Reason {
     pub fn verdict(&self) -> Verdict {
         match self {
             Reason::NoArchive | Reason::Unlisted(_) => Verdict::Unprotected,
+            // What good archives there are is out of reach.
+            Reason::Copies { have, .. } if have.is_empty() => Verdict::Unprotected,
             Reason::TooOld { age, max_age } if *age > max_age.saturating_mul(2) => {
                 Verdict::Unprotected
             }
@@ -209,7 +232,8 @@ impl fmt::Display for Reason {
                 if *archives == 1 { "" } else { "s" },
                 if *archives == 1 { "s" } else { "" },
             ),
-            Reason::Frozen(why) => f.write_str(why),
+            Reason::Frozen(Resting::Retention) => write!(f, "retention rests"),
+            Reason::Frozen(Resting::Everything) => write!(f, "everything rests"),
             Reason::Unlisted(None) => write!(f, "what it stands for has not been listed yet"),
             Reason::Unlisted(Some(failure)) => {
                 write!(f, "what it stands for cannot be listed: {failure}")

@@ -178,8 +178,73 @@ fn a_broken_location_a_failed_run_and_a_freeze_are_risks() {
     web: at risk (scheduled 09 03:00, runs 08 12:05, succeeded 08 03:05, at main)
       location `main` cannot be used: input/output error
       the last run failed: `/opt` cannot be read
-      retention rests until a scheduled run has succeeded: it went back 2 h
+      retention rests
     ");
+}
+
+#[test]
+fn what_rests_for_all_jobs_is_one_short_reason_of_each() {
+    let rests = |freezes: &[Freeze]| {
+        let world = daily().ran("web", "2026-05-08T03:00");
+        let said = check(&world.with(|observed| observed.freezes = freezes.to_vec()));
+        said.lines().skip(1).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let vanished = Freeze::JobsVanished("2 of 3 jobs are gone".to_owned());
+    let clock = Freeze::Clock("it went back 2 h".to_owned());
+    assert_eq!(rests(&[vanished.clone(), clock.clone()]), ["retention rests"]);
+    let recovery = Freeze::Recovery("nothing is remembered here".to_owned());
+    assert_eq!(rests(&[clock, recovery, vanished]), ["everything rests"]);
+}
+
+#[test]
+fn a_job_whose_archives_are_all_out_of_reach_is_unprotected() {
+    let world = |removable| {
+        World::at(MORNING)
+            .location("usb", |location| location.removable = removable)
+            .job("web", "0 3 * * *", |job| job.location = place("usb"))
+            .facts("web", |facts| facts.last_due = Some(time("2026-05-08T03:00")))
+            .archive("web", "usb", "2026-05-08T03:00", |archive| {
+                archive.condition = Condition::Unavailable;
+            })
+            .gone("usb")
+    };
+    assert_snapshot!(check(&world(false)), @"
+    web: unprotected (scheduled 09 03:00, runs 09 03:00, succeeded 08 03:00, at )
+      0 of 1 copies
+      location `usb` cannot be used: no marker file
+    ");
+    // A disk that is unplugged now and then holds its copies all the same.
+    assert!(check(&world(true)).contains("web: protected"), "{}", check(&world(true)));
+    // One copy less is a risk and no more.
+    let mut second = world(false).archive("web", "main", "2026-05-08T03:00", |_| {});
+    second.desired.jobs.values_mut().for_each(|job| job.protect.copies = 2);
+    assert!(check(&second).contains("web: at risk"), "{}", check(&second));
+}
+
+#[test]
+fn the_jobs_are_named_whose_every_copy_lies_on_the_disk_of_what_it_saves() {
+    let world = |jobs: usize| {
+        let mut world = World::at(MORNING).location("usb", |location| location.removable = true);
+        for name in ["a", "b", "c", "d", "e", "f", "g"].into_iter().take(jobs) {
+            world = world.job(name, "0 3 * * *", |_| {}).ran(name, "2026-05-08T03:00");
+            world.observed.beside_source.insert((name.parse().unwrap(), place("main")));
+        }
+        world
+    };
+    let said = |world: &World| {
+        one_disk(&world.observed, &judge(&world.desired, &world.observed, &world.now))
+    };
+    assert_eq!(said(&world(0)), None);
+    assert_snapshot!(said(&world(2)).unwrap(), @"every copy of `a`, `b` lies on the disk of what it saves, and is lost with it: send copies to a location on another disk, or to a peer");
+    assert_snapshot!(said(&world(6)).unwrap(), @"every copy of `a`, `b`, `c`, `d`, `e` and of 1 more job lies on the disk of what it saves, and is lost with it: send copies to a location on another disk, or to a peer");
+    assert!(said(&world(7)).unwrap().contains("`e` and of 2 more jobs lies"));
+    // One that is elsewhere too is not named, be that disk unplugged.
+    let elsewhere = |condition| {
+        said(&world(1).archive("a", "usb", "2026-05-08T03:00", |copy| copy.condition = condition))
+    };
+    assert_eq!(elsewhere(Condition::Present), None);
+    assert_eq!(elsewhere(Condition::Unavailable), None);
+    assert!(elsewhere(Condition::Lost).is_some());
 }
 
 #[test]
@@ -204,7 +269,7 @@ fn blocked_deletions_are_a_risk_of_their_job_alone() {
         .ran("other", "2026-05-08T03:00");
     let mut plan = world.plan();
     plan.blocked.push(Blocked {
-        series: world.observed.archives[0].series(),
+        series: world.observed.archives[0].written_series(),
         hash: "0123456789ab".to_owned(),
         archives: Vec::new(),
         reason: String::new(),

@@ -98,8 +98,11 @@ impl Call {
         if outcome.stderr_tail.contains(IS_LOCKED) {
             return Err(YunohostError::Locked { what, waited: wait });
         }
+        // Where it did not end by itself, the last words may be those of an app's script.
+        let ended = outcome.status.code().is_some();
         let said = reason(&outcome.stderr_tail)
             .or_else(|| reason(&outcome.stdout_tail))
+            .filter(|_| ended)
             .unwrap_or_else(|| format!("`yunohost` {}", explain(outcome.status)));
         Err(YunohostError::Failed { what, code: outcome.status.code(), said })
     }

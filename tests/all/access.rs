@@ -25,6 +25,7 @@ mod guessing;
 mod proxied;
 mod revoking;
 mod command;
+mod local;
 mod canaries;
 mod speed;
 

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use larder::archive::{Entry, Spec, WriteError, Written, contents, write};
 use larder::model::archive::ArchiveId;
-use larder::model::job::{CustomDir, JobType};
+use larder::model::job::{CustomDir, JobType, SourceMount};
 use larder::model::location::Codec;
 use larder::progress::Progress;
 use larder::source::Source;
@@ -32,7 +32,12 @@ pub(crate) fn scratch() -> tempfile::TempDir {
 }
 
 pub(crate) fn job(source_path: &Path) -> CustomDir {
-    CustomDir { source_path: source_path.to_owned(), excludes: Vec::new(), one_file_system: true }
+    CustomDir {
+        source_path: source_path.to_owned(),
+        excludes: Vec::new(),
+        one_file_system: true,
+        mount: SourceMount::Any,
+    }
 }
 
 pub(crate) fn spec(source_root: &Path) -> Spec {

@@ -6,8 +6,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+mod export;
 mod home;
 mod mistakes;
+mod several;
 
 use home::{Home, Running, WEB, interrupt, larder, told, wait_until};
 

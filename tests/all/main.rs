@@ -3,6 +3,7 @@
 mod support;
 
 mod layers;
+mod doc_comments;
 
 mod schedules;
 mod retention;
@@ -25,6 +26,7 @@ mod metrics;
 mod serving;
 mod drills;
 mod faults;
+mod hanging;
 mod uploads;
 mod page;
 mod packaging;

@@ -40,7 +40,8 @@ fn a_second_opener_is_told_within_a_second() {
     let began = std::time::Instant::now();
     let error = State::open(dir.path()).unwrap_err();
     assert!(began.elapsed().as_millis() < 1_000);
-    assert!(matches!(error, StateError::InUse { .. }), "{error}");
+    let StateError::InUse { holder, .. } = error else { panic!("{error}") };
+    assert_eq!(holder, Some(std::process::id()));
     drop(state);
     State::open(dir.path()).unwrap();
 }
@@ -74,7 +75,7 @@ fn several_records_arrive_together_or_not_at_all() {
     let refused = state.commit(|txn| {
         txn.enqueue(backup("web"), Cause::Manual, now, None)?;
         txn.approve("0123456789ab", now)?;
-        Err::<(), _>(StateError::InUse { dir: "for a reason".into() })
+        Err::<(), _>(StateError::InUse { dir: "for a reason".into(), holder: None })
     });
     assert!(matches!(refused, Err(StateError::InUse { .. })));
     assert_eq!(state.open_runs().unwrap(), vec![]);

@@ -9,6 +9,7 @@ mod archiving;
 mod crashing;
 mod making_way;
 pub(crate) mod keeping;
+mod mounting;
 mod moving;
 mod reloading;
 mod refusing;

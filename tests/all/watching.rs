@@ -243,3 +243,69 @@ fn a_directory_that_is_not_there_yet_is_awaited() {
     write(&dir, "a.toml", "a = 1");
     assert!(arrives(&mut changes, &dir, "a.toml", "a = 1"));
 }
+
+fn link(target: impl AsRef<Path>, at: impl AsRef<Path>) {
+    std::os::unix::fs::symlink(target, at).unwrap();
+}
+
+#[test]
+fn a_linked_file_that_is_edited_at_its_target_is_noticed_by_its_event() {
+    let base = tempfile::tempdir().unwrap();
+    let (dir, store) = (base.path().join("etc"), base.path().join("srv/store"));
+    write(&dir, "a.toml", "a = 1");
+    write(&store, "web.conf", "w = 1");
+    write(&store, "late.conf", "l = 1");
+    link("../srv/store/web.conf", dir.join("web.toml"));
+    let (_watcher, mut changes) = Watcher::start_with(&dir, quick());
+    write(&store, "web.conf", "w = 2");
+    assert!(arrives(&mut changes, &dir, "web.toml", "w = 2"));
+    replace(&store, "web.conf", "w = 3");
+    assert!(arrives(&mut changes, &dir, "web.toml", "w = 3"));
+    // A link that came later, and one that led nowhere.
+    link(store.join("late.conf"), dir.join("late.toml"));
+    link(store.join("awaited.conf"), dir.join("awaited.toml"));
+    assert!(arrives(&mut changes, &dir, "late.toml", "l = 1"));
+    write(&store, "late.conf", "l = 2");
+    assert!(arrives(&mut changes, &dir, "late.toml", "l = 2"));
+    write(&store, "awaited.conf", "w = 4");
+    assert!(arrives(&mut changes, &dir, "awaited.toml", "w = 4"));
+}
+
+#[test]
+fn a_link_on_the_way_of_a_linked_file_that_is_switched_is_noticed() {
+    let base = tempfile::tempdir().unwrap();
+    let dir = base.path().join("etc");
+    // As containers are given their configuration.
+    write(&dir, "..v1/a.toml", "a = 1");
+    write(&dir, "..v2/a.toml", "a = 2");
+    link("..v1", dir.join("..data"));
+    link("..data/a.toml", dir.join("a.toml"));
+    let (_watcher, mut changes) = Watcher::start_with(&dir, quick());
+    link("..v2", dir.join("..next"));
+    fs::rename(dir.join("..next"), dir.join("..data")).unwrap();
+    assert!(arrives(&mut changes, &dir, "a.toml", "a = 2"));
+    write(&dir, "..v2/a.toml", "a = 3");
+    assert!(arrives(&mut changes, &dir, "a.toml", "a = 3"));
+}
+
+#[test]
+fn links_into_a_watched_directory_hide_nothing_of_it() {
+    let base = tempfile::tempdir().unwrap();
+    let (dir, way) = (base.path().join("etc"), base.path().join("way"));
+    write(&dir, "a.toml", "a = 1");
+    write(&dir, ".own", "o = 1");
+    write(base.path(), "beside", "b = 1");
+    link(".own", dir.join("own.toml"));
+    link("../beside", dir.join("beside.toml"));
+    // The directory has another name by which links know it.
+    link("etc", &way);
+    let (_watcher, mut changes) = Watcher::start_with(&way, quick());
+    write(&dir, "a.toml", "a = 2");
+    assert!(arrives(&mut changes, &way, "a.toml", "a = 2"));
+    write(&dir, ".own", "o = 2");
+    assert!(arrives(&mut changes, &way, "own.toml", "o = 2"));
+    write(base.path(), "beside", "b = 2");
+    assert!(arrives(&mut changes, &way, "beside.toml", "b = 2"));
+    write(&dir, "new.toml", "n = 1");
+    assert!(arrives(&mut changes, &way, "new.toml", "n = 1"));
+}

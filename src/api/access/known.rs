@@ -17,7 +17,7 @@ const REFUTED_MAX: usize = 256;
 pub(super) struct Known {
     desired: Arc<Desired>,
     callers: BTreeMap<TokenHash, Caller>,
-    /// The same hashes by kind, in a fixed order.
+    /// The hashes of `callers` by kind, in a fixed order.
     digests: Vec<TokenDigest>,
     pub(super) bcrypts: Arc<[String]>,
     refuted: Mutex<Refuted>,

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::{Caller, Scope};
-use crate::engine::{ConfigReport, Foreseen, View};
+use crate::engine::{Beat, ConfigReport, Foreseen, View};
 use crate::model::archive::{Archive, Condition};
 use crate::model::desired::{Defaults, Desired};
 use crate::model::name::PlaceName;
@@ -49,8 +49,8 @@ fn is_offered(desired: &Desired, archive: &Archive, peer: &PlaceName) -> bool {
     archive.condition == Condition::Present && archive.is_good() && desired.offers(archive, peer)
 }
 
-/// The same with the archives that this instance made and keeps itself: the remote hand of a peer
-/// reaches those, and nothing that others sent.
+/// The part of a view that a caller may order something of: for a peer also the archives that this
+/// instance made and keeps itself. Its remote hand reaches those, and nothing that others sent.
 pub(in crate::api) fn narrowed_to_orders(view: Arc<View>, caller: &Caller) -> Arc<View> {
     let Some(peer) = caller.peer() else { return view };
     let mut seen = of_peer(&view, peer);
@@ -130,6 +130,7 @@ fn of_peer(view: &View, peer: &PlaceName) -> View {
         foreseen: Foreseen::default(),
         uncovered: None,
         listening: Arc::default(),
+        beat: Beat::default(),
         notices: Arc::default(),
     }
 }

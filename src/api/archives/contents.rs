@@ -13,12 +13,13 @@ use utoipa::IntoParams;
 
 use super::{find, find_from, key};
 use crate::api::access::{Caller, Scope};
-use crate::api::dto::{ContentsEntry, from_hex, words};
+use crate::api::dto::{ContentsEntry, words};
 use crate::api::problem::Problem;
 use crate::api::resolve::Need;
 use crate::api::{App, PAGE_MAX, Page, dto, next_page, page_size};
 use crate::archive::{Place, Question, directory_prefix};
 use crate::engine::{OpenWith, Reading};
+use crate::model::hex;
 
 /// The longest path and the longest search that make sense.
 const LONGEST: usize = 4096;
@@ -33,7 +34,7 @@ pub(in crate::api) struct ContentsQuery {
     /// The directory, as members are named (`data/custom/opt/app`); with a `/` before it, as it was
     /// on the host (`/opt/app`). Without, the uppermost.
     path: Option<String>,
-    /// The same in hex, for a name that is not UTF-8.
+    /// The directory in hex, for a name that is not UTF-8.
     #[param(value_type = words::HexText, required = false)]
     path_hex: Option<String>,
     /// Instead of what lies in the directory, everything below it whose name has this in it, in any
@@ -88,9 +89,9 @@ impl ContentsQuery {
     }
 }
 
-fn bytes(what: &str, hex: &str) -> Result<Vec<u8>, Problem> {
-    from_hex(hex)
-        .ok_or_else(|| Problem::bad_request(format!("`{what}` is `{hex}`, which is not hex")))
+fn bytes(what: &str, digits: &str) -> Result<Vec<u8>, Problem> {
+    hex::decode(digits)
+        .ok_or_else(|| Problem::bad_request(format!("`{what}` is `{digits}`, which is not hex")))
 }
 
 /// What an encrypted archive is opened with, for this caller.
@@ -161,7 +162,7 @@ pub(in crate::api) async fn contents(
         }
     }
     let last = listing.rows.last().filter(|_| listing.more);
-    let next = last.map(|row| next_page(asked.as_deref(), &dto::hex(&row.name)));
+    let next = last.map(|row| next_page(asked.as_deref(), &hex::encode(&row.name)));
     let entry = |row| ContentsEntry::new(row, &below, archive.job_type, view.at.time_zone());
     Ok(Page { items: listing.rows.iter().map(entry).collect(), next })
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Moment, words};
 use crate::archive::{EntryKind, Row};
+use crate::model::hex;
 use crate::model::job::JobType;
 
 /// Something in an archive.
@@ -19,7 +20,7 @@ pub struct ContentsEntry {
     pub name: String,
     /// Its whole name in the archive; where that is not UTF-8, only nearly.
     pub path: String,
-    /// The same in hex, where it is not UTF-8.
+    /// Its whole name in hex, where it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<String>,
     /// What it is.
@@ -76,7 +77,7 @@ impl ContentsEntry {
         Self {
             name: readable(rest.strip_prefix(b"/").unwrap_or(rest)),
             path: String::from_utf8_lossy(name).into_owned(),
-            path_hex: std::str::from_utf8(name).is_err().then(|| hex(name)),
+            path_hex: std::str::from_utf8(name).is_err().then(|| hex::encode(name)),
             kind: kind.word().to_owned(),
             size: length.or_else(|| row.below.as_ref().map(|below| below.bytes)),
             members: row.below.as_ref().map(|below| below.members),
@@ -127,23 +128,6 @@ pub fn readable(name: &[u8]) -> String {
     text
 }
 
-/// Bytes as hex digits.
-pub(in crate::api) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// The bytes of hex digits; `None` for other texts.
-#[must_use]
-pub fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len() / 2).map(|n| u8::from_str_radix(text.get(2 * n..2 * n + 2)?, 16).ok()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,13 +148,5 @@ mod tests {
         assert_eq!(restore_path(JobType::CustomDir, b"data/custom/\xff"), None);
         let app = restore_path(JobType::YnhApp, b"apps/wiki/backup/db.sql");
         assert_eq!(app.as_deref(), Some("wiki/backup/db.sql"));
-    }
-
-    #[test]
-    fn hex_is_read_as_it_is_written() {
-        assert_eq!(from_hex(&hex(b"a/\xff")).as_deref(), Some(&b"a/\xff"[..]));
-        for odd in ["a", "0x", "+1", "é0"] {
-            assert_eq!(from_hex(odd), None, "{odd}");
-        }
     }
 }

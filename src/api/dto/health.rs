@@ -9,6 +9,7 @@ use crate::config;
 use crate::engine::{ConfigReport, View};
 use crate::model::run::RunStatus;
 use crate::reconcile::Weight;
+use crate::status;
 
 /// `GET /health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -38,6 +39,9 @@ pub struct Health {
     /// What of this host no job covers, in one line, where the daemon has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncovered: Option<String>,
+    /// Which jobs have every copy on the disk of what they save, in one line. It changes no verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_disk: Option<String>,
     /// Who is told about failures, and how that goes. It never makes the instance `degraded`.
     #[serde(default)]
     pub notices: Notices,
@@ -87,7 +91,7 @@ pub struct EffectiveConfig {
     /// The effective configuration, secrets as references.
     #[schema(value_type = Object)]
     pub effective: Value,
-    /// The same as TOML, with places.
+    /// The effective configuration as TOML, with places.
     pub toml: String,
 }
 
@@ -180,6 +184,7 @@ impl Health {
             problems,
             listening: view.listening.load().addresses.clone(),
             uncovered: view.uncovered.clone(),
+            one_disk: status::one_disk(&view.observed, &view.verdicts),
             notices: Notices::new(view),
             at: Moment::new(view.at.timestamp(), view.at.time_zone()),
         }
@@ -189,6 +194,14 @@ impl Health {
 /// Everything that somebody should look at and that no job's verdict says.
 pub(super) fn problems(view: &View) -> Vec<String> {
     let mut lines = Vec::new();
+    // First of all: whatever else is said was so when it last moved.
+    lines.extend(view.beat.stands_still().map(|still| {
+        format!(
+            "larder has not moved for {} min: nothing is begun, and all that is shown is of then; \
+             a disk or a network file system may be hanging (`dmesg`)",
+            still.as_secs() / 60
+        )
+    }));
     let errors = view.config.diagnostics.iter();
     let errors = errors.filter(|d| d.severity == config::Severity::Error).count();
     let stale = &view.config.stale;
@@ -219,4 +232,27 @@ pub(super) fn problems(view: &View) -> Vec<String> {
     }
     lines.extend(view.listening.load().problems.iter().cloned());
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::api::tests::view;
+    use crate::engine::Beat;
+
+    #[test]
+    fn all_is_not_well_while_nothing_moves() {
+        let of = |beat| Health::new(&View { beat, ..view(Vec::new()) });
+        let moves = of(Beat::of_long_ago(Duration::from_secs(40)));
+        assert!(!moves.problems.iter().any(|problem| problem.contains("has not moved")));
+        let hangs = of(Beat::of_long_ago(Duration::from_secs(250)));
+        assert_eq!(hangs.status, "degraded");
+        assert!(
+            hangs.problems[0].starts_with("larder has not moved for 4 min"),
+            "{:?}",
+            hangs.problems
+        );
+    }
 }

@@ -51,7 +51,7 @@ pub struct Location {
     pub archives: u64,
     /// Bytes of their files.
     pub size: u64,
-    /// The same by who made them.
+    /// How many archives rest here and how large they are, by who made them.
     #[serde(default)]
     pub held: Vec<Held>,
     /// Archives in its trash.

@@ -376,7 +376,7 @@ impl Member {
         }
     }
 
-    /// The same for everybody: without what may name files of this host.
+    /// What everybody may see of it: without what may name files of this host.
     #[must_use]
     pub fn published(mut self) -> Self {
         if self.status == Presence::Error.word() {

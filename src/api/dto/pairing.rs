@@ -1,7 +1,7 @@
 //! Pairing, and peers that are added.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{Moment, words};
@@ -20,7 +20,7 @@ pub struct NewPeer {
     /// The keys of its table.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    pub config: Option<Value>,
+    pub config: Option<Map<String, Value>>,
     /// The token that an instance gave us: it is written to `secrets/peer-NAME`, which its table
     /// names then.
     #[serde(default)]

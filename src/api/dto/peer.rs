@@ -195,7 +195,7 @@ impl Peer {
         }
     }
 
-    /// The same for everybody: without the places of this host's secrets.
+    /// What everybody may see of the peer: without the places of this host's secrets.
     #[must_use]
     pub fn published(mut self) -> Self {
         if self.status == Presence::Error.word() {

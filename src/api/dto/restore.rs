@@ -9,7 +9,7 @@ use crate::restore::{Plan, Record};
 /// What a restore would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RestorePlan {
-    /// The archive, and where the copy rests.
+    /// The archive, when it was made, and where the copy rests.
     pub archive: String,
     /// Where it goes.
     pub target: String,

@@ -45,7 +45,7 @@ pub struct VerdictSummary {
 pub struct JobSummary {
     /// The job's name: it is its identity.
     pub id: String,
-    /// The same.
+    /// The job's name, as in `id`.
     pub name: String,
     /// `custom_dir`, `mysql`, `postgresql`, `ynh_app` or `ynh_system`.
     #[serde(rename = "type")]

@@ -10,7 +10,7 @@ use crate::reconcile::forecast;
 /// What becomes of a location if everything goes on as it does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Forecast {
-    /// The same in words.
+    /// The forecast in words.
     pub text: String,
     /// The first day on which the next archive does not fit, leaving what every run must leave;
     /// `null` when that is not foreseen.
@@ -42,7 +42,7 @@ pub struct Space {
     pub past: Vec<SpacePoint>,
     /// What is foreseen, from today on.
     pub coming: Vec<SpacePoint>,
-    /// The same in short.
+    /// What is foreseen, in short.
     #[schema(required)]
     pub forecast: Option<Forecast>,
 }

@@ -133,3 +133,31 @@ const CONFIG_FILE: &str = "^([^./][^/]*/)*[^./][^/]*\\.toml$";
 fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description.trim()))
 }
+
+/// The words that people are shown: those of the closed sets that stand on the page.
+#[cfg(test)]
+pub(crate) fn shown_words() -> Vec<String> {
+    let sets = [
+        RunStatus::schema(),
+        RunKind::schema(),
+        RunCause::schema(),
+        JobType::schema(),
+        VerdictWord::schema(),
+        DrillOutcome::schema(),
+        ListedCondition::schema(),
+        ArchiveOutcome::schema(),
+        ArchiveHow::schema(),
+        LocationState::schema(),
+        StepOutcome::schema(),
+        MemberKind::schema(),
+        CoveredKind::schema(),
+        Coverage::schema(),
+        PeerKind::schema(),
+        PeerStatus::schema(),
+    ];
+    let words = sets.into_iter().filter_map(|set| match set {
+        RefOr::T(Schema::Object(object)) => object.enum_values,
+        RefOr::T(_) | RefOr::Ref(_) => None,
+    });
+    words.flatten().filter_map(|word| Some(word.as_str()?.to_owned())).collect()
+}

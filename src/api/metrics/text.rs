@@ -170,7 +170,7 @@ impl Samples<'_> {
         self.line("", labels, None, value);
     }
 
-    /// The same where it is known.
+    /// One value, where it is known.
     pub(super) fn put_some(&mut self, labels: Labels<'_>, value: Option<Value>) {
         if let Some(value) = value {
             self.put(labels, value);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::edit::{fields_of, own_secrets, secret_of};
+use super::edit::{own_secrets, secret_of};
 use crate::api::dto::{NewPeer, PeerDraft, PeerMistake};
 use crate::api::problem::Problem;
 use crate::causes::with_causes;
@@ -28,13 +28,7 @@ pub(super) fn draft(desired: &Desired, dir: &Path, new: &NewPeer) -> PeerDraft {
         secret_file: None,
         mistakes: Vec::new(),
     };
-    let mut fields = match fields_of(new.config.as_ref()) {
-        Ok(fields) => fields,
-        Err(problem) => {
-            draft.mistakes.push(told(None, &problem));
-            edit::Fields::new()
-        }
-    };
+    let mut fields = new.config.clone().unwrap_or_default();
     let name = new.name.parse::<PlaceName>();
     match &name {
         Err(error) => draft.mistakes.push(mistake("name", error, Some("for instance `tom`"))),

@@ -67,7 +67,7 @@ pub(in crate::api) async fn add(
         return Ok(Json(draft).into_response());
     }
     let name: PlaceName = new.name.parse().map_err(|error| problem(&EditError::Name(error)))?;
-    let mut fields = fields_of(new.config.as_ref())?;
+    let mut fields = new.config.clone().unwrap_or_default();
     let secret = new.secret.as_deref().map(|secret| secret_of(&name, &mut fields, secret));
     let secret = secret.transpose()?.map(str::to_owned);
     let toml = edit::render(&name, &new.kind, &fields).map_err(|error| problem(&error))?;
@@ -165,15 +165,6 @@ pub(in crate::api) async fn remove(
     blocking(move || edit::remove_peer(&dir, &peer)).await?.map_err(|error| problem(&error))?;
     handle.reloaded().await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// The keys of a table that is asked for.
-pub(super) fn fields_of(config: Option<&Value>) -> Result<edit::Fields, Problem> {
-    match config {
-        None | Some(Value::Null) => Ok(edit::Fields::new()),
-        Some(Value::Object(fields)) => Ok(fields.clone()),
-        Some(_) => Err(Problem::bad_request("`config` is no table")),
-    }
 }
 
 /// A token that goes into the file which the table then names.

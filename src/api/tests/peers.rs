@@ -215,7 +215,7 @@ async fn what_rests_at_a_peer_alone_is_told_with_what_brings_it() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name}");
         let hint = answer.body["hint"].as_str().unwrap_or_default();
         assert!(hint.contains("rests at `tom` alone"), "{name}: {hint}");
-        assert!(hint.contains("`larder archive export jerry_web_20260507 --to FILE`"), "{hint}");
+        assert!(hint.contains("`larder archive fetch jerry_web_20260507` brings it"), "{hint}");
     }
     for name in ["web@2026-05-06", "notes@latest", "jerry_web_20260501"] {
         let answer = get(&router, &format!("/api/v1/archives/{name}/info?from=tom")).await;

@@ -48,7 +48,7 @@ impl Tar {
         self.member("././@LongLink", b'L', "", format!("{name}\0").as_bytes()).file("harmless")
     }
 
-    /// The same as POSIX has it.
+    /// A long name in an extended header as POSIX has it.
     fn pax_path(self, name: &str) -> Self {
         let record = |length: usize| format!("{length} path={name}\n");
         let mut length = record(0).len();

@@ -3,25 +3,51 @@
 use super::super::ask;
 use super::super::client::{Client, run_id};
 use super::super::context::Context;
-use super::super::failure::{FAILED, Failure};
+use super::super::failure::{FAILED, Failure, Refusals};
 use super::super::run::{follow_these, order};
 use super::super::words::{query, segment, size};
 use super::{
-    AdoptArguments, DeleteArguments, SendArguments, UndeleteArguments, VerifyArguments, path,
+    AdoptArguments, DeleteArguments, FetchArguments, SendArguments, UndeleteArguments,
+    VerifyArguments, path,
 };
 use crate::api::dto::{Archive, Entry};
 
-/// Waits for runs and says how they ended.
-async fn wait(context: &Context, client: &Client, runs: Vec<u64>) -> anyhow::Result<u8> {
+/// Waits for runs and says how they ended; then, what could not be ordered.
+async fn wait(
+    context: &Context,
+    client: &Client,
+    runs: Vec<u64>,
+    refusals: Refusals,
+) -> anyhow::Result<u8> {
+    if runs.is_empty() {
+        return refusals.end(FAILED);
+    }
     let followed = follow_these(context, client, runs).await?;
     if context.is_json() {
         context.print_json(&followed.runs)?;
     }
-    Ok(if followed.has_failed() { FAILED } else { 0 })
+    refusals.end(if followed.has_failed() { FAILED } else { 0 })
 }
 
-/// The copies of an archive that `is_meant` wants, each as its id and its location: what a command
-/// without `--location` is about. Of one that rests at one place only, the word itself says enough.
+/// The copies of an archive that `is_meant` wants.
+async fn copies_of(
+    client: &Client,
+    named: &Archive,
+    is_meant: impl Fn(&Archive) -> bool,
+) -> anyhow::Result<Vec<Archive>> {
+    let list = query("/archives", &[("job", Some(named.job.as_str()))]);
+    let entries: Vec<Entry> = client.list(&list, usize::MAX).await?;
+    let copy = |entry| match entry {
+        Entry::Archive(copy) if copy.id == named.id && is_meant(&copy) => Some(*copy),
+        Entry::Archive(_) | Entry::Foreign(_) => None,
+    };
+    let mut found: Vec<Archive> = entries.into_iter().filter_map(copy).collect();
+    found.sort_by(|a, b| a.location.cmp(&b.location));
+    Ok(found)
+}
+
+/// The copies that a command without `--location` is about, each as its id and its location. Of
+/// an archive that rests at one place only, the word itself says enough.
 async fn copies(
     client: &Client,
     word: &str,
@@ -33,19 +59,27 @@ async fn copies(
         return Ok(alone());
     }
     let named: Archive = client.get(&path(word, "/info", None)).await?;
-    let list = query("/archives", &[("job", Some(named.job.as_str()))]);
-    let entries: Vec<Entry> = client.list(&list, usize::MAX).await?;
-    let mut found = Vec::new();
-    for entry in entries {
-        if let Entry::Archive(copy) = entry
-            && copy.id == named.id
-            && is_meant(&copy)
-        {
-            found.push((copy.id, Some(copy.location)));
-        }
-    }
-    found.sort();
+    let found = copies_of(client, &named, is_meant).await?;
+    let found: Vec<_> = found.into_iter().map(|copy| (copy.id, Some(copy.location))).collect();
     Ok(if found.len() > 1 { found } else { alone() })
+}
+
+/// The one copy that a word means. Where it could mean several, that is said before anybody is
+/// asked whether it shall be done.
+async fn one_copy(client: &Client, word: &str, location: Option<&str>) -> anyhow::Result<Archive> {
+    let named: Archive = client.get(&path(word, "/info", location)).await?;
+    if location.is_some() {
+        return Ok(named);
+    }
+    let copies = copies_of(client, &named, |copy| copy.condition != "trashed").await?;
+    if copies.len() < 2 {
+        return Ok(named);
+    }
+    let lines = copies.iter().map(|copy| format!("{} at {}", copy.name, copy.location));
+    let failure = Failure::new(format!("`{word}` rests at more than one location"));
+    Err(Failure { details: lines.collect(), ..failure }
+        .hint("choose a copy with `--location`")
+        .into())
 }
 
 pub(super) async fn verify(
@@ -55,12 +89,14 @@ pub(super) async fn verify(
 ) -> anyhow::Result<u8> {
     let location = arguments.location.as_deref();
     if let Some(peer) = &arguments.peer {
+        let mut refusals = Refusals::default();
         for name in &arguments.archives {
             let path = format!("/peers/{}/archives/{}/verify", segment(peer), segment(name));
             let path = query(&path, &[("location", location)]);
-            order(context, client, peer, &path, None, &format!("verification of {name}")).await?;
+            let what = format!("verification of {name}");
+            refusals.take(context, order(context, client, peer, &path, None, &what).await);
         }
-        return Ok(0);
+        return refusals.end(0);
     }
     let mut wanted: Vec<(String, Option<String>)> = Vec::new();
     if arguments.all {
@@ -77,23 +113,22 @@ pub(super) async fn verify(
             wanted.extend(copies(client, name, location, is_meant).await?);
         }
     }
-    let mut runs = Vec::new();
-    for (name, location) in &wanted {
-        let answer = client.post(&path(name, "/verify", location.as_deref()), None).await;
-        match answer {
-            Ok(answer) => runs.push(run_id(&answer)?),
-            // It is being verified already: that run is as good.
-            Err(error) => match error.downcast_ref::<Failure>().and_then(|f| f.run_id) {
-                Some(run) => runs.push(run),
-                None => return Err(error),
-            },
-        }
-    }
-    if runs.is_empty() {
+    if wanted.is_empty() {
         context.tell("there is nothing to verify");
         return Ok(0);
     }
-    wait(context, client, runs).await
+    let mut runs = Vec::new();
+    let mut refusals = Refusals::default();
+    for (name, location) in &wanted {
+        let answer = client.post(&path(name, "/verify", location.as_deref()), None).await;
+        let run = answer.and_then(|answer| run_id(&answer)).or_else(|error| {
+            // It is being verified already: that run is as good.
+            let busy = error.downcast_ref::<Failure>().and_then(|failure| failure.run_id);
+            busy.ok_or(error)
+        });
+        runs.extend(refusals.take(context, run));
+    }
+    wait(context, client, runs, refusals).await
 }
 
 pub(super) async fn send(
@@ -107,7 +142,21 @@ pub(super) async fn send(
     };
     let path = path(&arguments.one.archive, "/transfer", arguments.one.location.as_deref());
     let run = run_id(&client.post(&path, Some(&body)).await?)?;
-    wait(context, client, vec![run]).await
+    wait(context, client, vec![run], Refusals::default()).await
+}
+
+pub(super) async fn fetch(
+    context: &Context,
+    client: &Client,
+    arguments: &FetchArguments,
+) -> anyhow::Result<u8> {
+    let body = serde_json::json!({ "from": arguments.from, "to": arguments.to });
+    let run = run_id(&client.post(&path(&arguments.archive, "/fetch", None), Some(&body)).await?)?;
+    let code = wait(context, client, vec![run], Refusals::default()).await?;
+    if code == 0 {
+        context.tell("it is pinned: `larder archive unpin` lets its retention judge it again");
+    }
+    Ok(code)
 }
 
 pub(super) async fn pin(
@@ -122,9 +171,11 @@ pub(super) async fn pin(
     for name in archives {
         wanted.extend(copies(client, name, location, is_meant).await?);
     }
+    let mut refusals = Refusals::default();
     for (name, location) in &wanted {
         let path = path(name, &format!("/{verb}"), location.as_deref());
-        let answer = client.post(&path, None).await?;
+        let answer = refusals.take(context, client.post(&path, None).await);
+        let Some(answer) = answer else { continue };
         if context.is_json() {
             context.print_json(&answer)?;
         } else {
@@ -133,7 +184,7 @@ pub(super) async fn pin(
             context.tell(&format!("{} at {}: {state}", archive.name, archive.location));
         }
     }
-    Ok(0)
+    refusals.end(0)
 }
 
 pub(super) async fn delete(
@@ -142,19 +193,26 @@ pub(super) async fn delete(
     arguments: &DeleteArguments,
 ) -> anyhow::Result<u8> {
     let location = arguments.many.location.as_deref();
-    let mut lines = Vec::new();
-    for name in &arguments.many.archives {
-        let archive: Archive = client.get(&path(name, "/info", location)).await?;
-        lines.push(format!(
+    // What is shown is what goes, also when a word like `web@latest` means another one by then.
+    let mut wanted: Vec<Archive> = Vec::new();
+    for word in &arguments.many.archives {
+        let copy = one_copy(client, word, location).await?;
+        if !wanted.iter().any(|other| (&other.id, &other.location) == (&copy.id, &copy.location)) {
+            wanted.push(copy);
+        }
+    }
+    let line = |archive: &Archive| {
+        format!(
             "  {} at {}, made {}, {}{}",
             archive.name,
-            location.unwrap_or(&archive.location),
+            archive.location,
             archive.created_at.short(),
             size(archive.file_size),
-            if is_yunohosts(&archive) { NO_WAY_BACK } else { "" }
-        ));
-    }
-    if arguments.yes && lines.iter().any(|line| line.ends_with(NO_WAY_BACK)) {
+            if is_yunohosts(archive) { NO_WAY_BACK } else { "" }
+        )
+    };
+    let lines: Vec<String> = wanted.iter().map(line).collect();
+    if arguments.yes && wanted.iter().any(is_yunohosts) {
         context.tell(&lines.join("\n"));
     }
     if !arguments.yes {
@@ -162,10 +220,12 @@ pub(super) async fn delete(
         ask::confirm(&question, &["y", "Y", "yes"])?;
     }
     let mut runs = Vec::new();
-    for name in &arguments.many.archives {
-        runs.push(run_id(&client.delete(&path(name, "", location)).await?)?);
+    let mut refusals = Refusals::default();
+    for archive in &wanted {
+        let answer = client.delete(&path(&archive.id, "", Some(&archive.location))).await;
+        runs.extend(refusals.take(context, answer.and_then(|answer| run_id(&answer))));
     }
-    wait(context, client, runs).await
+    wait(context, client, runs, refusals).await
 }
 
 /// What stands behind an archive that YunoHost made in its own folder.
@@ -182,11 +242,14 @@ pub(super) async fn undelete(
     client: &Client,
     arguments: &UndeleteArguments,
 ) -> anyhow::Result<u8> {
+    let mut refusals = Refusals::default();
     for name in &arguments.many.archives {
-        client.post(&path(name, "/undelete", arguments.many.location.as_deref()), None).await?;
-        context.tell(&format!("{name}: taken back from the trash"));
+        let path = path(name, "/undelete", arguments.many.location.as_deref());
+        if refusals.take(context, client.post(&path, None).await).is_some() {
+            context.tell(&format!("{name}: taken back from the trash"));
+        }
     }
-    Ok(0)
+    refusals.end(0)
 }
 
 pub(super) async fn adopt(
@@ -200,5 +263,5 @@ pub(super) async fn adopt(
         "job": arguments.job,
     });
     let run = run_id(&client.post("/archives/adopt", Some(&body)).await?)?;
-    wait(context, client, vec![run]).await
+    wait(context, client, vec![run], Refusals::default()).await
 }

@@ -9,7 +9,7 @@ use super::super::client::Client;
 use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::words::{clean, query, segment};
-use super::export::{Encoding, plain};
+use super::stream::{self, Encoding, plain};
 use super::{ContentsArguments, one, path};
 use crate::api::dto::{Archive, ContentsEntry, EffectiveConfig};
 use crate::archive::{Entry, Own, Reader, Row};
@@ -27,13 +27,13 @@ pub(super) async fn contents(
     let encoding = Encoding::of(&archive, arguments.identity.is_some())?;
     let identity = ask::read_identity(arguments.identity.as_deref())?;
     let path = path(&archive.id, "/download", Some(&archive.location));
-    let stream = client.download(&path).await?;
+    let file = client.download(&path).await?;
     let context = context.clone();
     let shown = Shown::of(client, &archive).await?;
     let print = move |file: Box<dyn Read + Send>| {
         members(&context, &shown, plain(file, &encoding, identity.as_deref())?)
     };
-    super::export::blocking(stream, print).await?;
+    stream::blocking(file, print).await?;
     Ok(0)
 }
 

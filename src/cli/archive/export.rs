@@ -1,46 +1,34 @@
 //! `larder archive export`: an archive's file, or the plain tar stream in it.
+//!
+//! What comes is compared with what was recorded when the archive was made. **Invariant:** a file
+//! has the name that somebody gave for it only when it was found right. To standard output a
+//! damaged archive is written all the same, and that it is one is said afterwards.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::body::Bytes;
-use futures_util::stream::{BoxStream, StreamExt as _};
-use tokio::sync::mpsc;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use rustix::fs::FileType;
+use sha2::{Digest as _, Sha256 as Hasher};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::super::ask;
 use super::super::client::Client;
 use super::super::context::Context;
 use super::super::failure::Failure;
-use super::super::words::size;
+use super::super::follow::style;
+use super::super::words::{clean, size};
+use super::stream::{self, Encoding, plain};
 use super::{ExportArguments, one, path};
 use crate::api::dto::Archive;
-use crate::archive;
+use crate::causes::with_causes;
+use crate::durable::{self, Unfinished};
+use crate::model::archive::Sha256;
 
-/// How many chunks wait between the network and the blocking side.
-const CHUNKS: usize = 8;
-
-/// How an archive's file is encoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Encoding {
-    /// `none`, `gzip:LEVEL` or `zstd:LEVEL`.
-    pub(super) codec: String,
-    /// Whether it is encrypted.
-    pub(super) encrypted: bool,
-}
-
-impl Encoding {
-    /// The encoding of an archive, if it can be opened.
-    pub(super) fn of(archive: &Archive, has_identity: bool) -> anyhow::Result<Self> {
-        if archive.encrypted && !has_identity {
-            let name = &archive.name;
-            return Err(Failure::new(format!("archive `{name}` is encrypted"))
-                .hint("give the age identity with `--identity FILE`")
-                .into());
-        }
-        Ok(Self { codec: archive.codec.clone(), encrypted: archive.encrypted })
-    }
-}
+/// How much is copied at once.
+const AT_ONCE: usize = 256 << 10;
 
 pub(super) async fn export(
     context: &Context,
@@ -54,42 +42,134 @@ pub(super) async fn export(
         None
     };
     let identity = ask::read_identity(arguments.identity.as_deref())?;
-    let target: Box<dyn Write + Send> = match &arguments.to {
-        None => Box::new(io::stdout()),
-        Some(file) => {
-            let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-            Box::new(new.map_err(|error| {
-                anyhow::Error::new(error).context(format!("cannot create `{}`", file.display()))
-            })?)
+    // Without a file of ours the signals end this process as they end any.
+    let mut ended = arguments.to.is_some().then(Ended::new).transpose()?;
+    let unfinished = arguments.to.as_deref().map(begin).transpose()?;
+    let mut target = match (&arguments.to, &unfinished) {
+        (Some(name), Some(unfinished)) => {
+            Target::File { file: unfinished.writer()?, name: name.clone() }
+        }
+        _ => Target::Output(io::stdout()),
+    };
+    let expected = Expected::of(&archive, arguments);
+    let has_hash = expected.sha256.is_some();
+    let bar = bar(context, &archive, arguments.to.is_some());
+    let shown = bar.clone();
+    let work = async {
+        let path = path(&archive.id, "/download", Some(&archive.location));
+        let file = client.download(&path).await?;
+        let copy = move |file: Box<dyn Read + Send>| {
+            let file = Box::new(shown.wrap_read(file));
+            expected.copy(file, &mut target, encoding.as_ref(), identity.as_deref())
+        };
+        stream::blocking(file, copy).await
+    };
+    let exported = tokio::select! {
+        exported = work => exported,
+        // The work that is dropped has a file that never gets its name.
+        Some(signal) = async { Some(ended.as_mut()?.wait().await) } => {
+            let what = format!("{signal} ended it before `{}` was whole", archive.name);
+            Err(Failure::new(what).hint("nothing was written").into())
         }
     };
-    let path = path(&archive.id, "/download", Some(&archive.location));
-    let stream = client.download(&path).await?;
-    let written = blocking(stream, move |file| copy(file, target, encoding, identity.as_deref()));
-    let written = match written.await {
-        Ok(written) => written,
-        Err(error) => {
-            if let Some(file) = &arguments.to {
-                // Half a file must not look like an archive.
-                let _ = std::fs::remove_file(file);
-            }
-            if arguments.to.is_none() && is_broken_pipe(&error) {
-                return Ok(0);
-            }
-            return Err(error);
-        }
+    bar.finish_and_clear();
+    let written = match exported {
+        Err(error) if unfinished.is_none() && is_broken_pipe(&error) => return Ok(0),
+        exported => exported?,
     };
-    if !arguments.plain && written != archive.file_size {
-        return Err(Failure::new(format!(
-            "`{}` ended after {written} of {} bytes",
-            archive.name, archive.file_size
-        ))
-        .into());
+    if let Some(unfinished) = unfinished {
+        unfinished.publish().map_err(|error| not_made(arguments.to.as_deref(), error))?;
     }
-    if let Some(file) = &arguments.to {
-        context.tell(&format!("{}: {} in `{}`", archive.name, size(written), file.display()));
+    tell(context, arguments, &archive, written);
+    if !has_hash {
+        context.tell("no SHA-256 of it is recorded: nothing says that it is what was archived");
     }
     Ok(0)
+}
+
+/// Begins the file that is asked for.
+fn begin(file: &Path) -> anyhow::Result<Unfinished> {
+    Unfinished::new(file).map_err(|error| not_made(Some(file), error))
+}
+
+fn not_made(file: Option<&Path>, error: io::Error) -> anyhow::Error {
+    let name = file.map_or_else(String::new, |file| file.display().to_string());
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        return Failure::new(format!("cannot create `{name}`: it is there already"))
+            .hint("give another name: nothing is replaced")
+            .into();
+    }
+    anyhow::Error::new(error).context(format!("cannot create `{name}`"))
+}
+
+/// The signals that end this process. Once this is there they do it through [`Ended::wait`] only.
+struct Ended {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Ended {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The one that came.
+    async fn wait(&mut self) -> &'static str {
+        // A signal that comes while another is told changes nothing.
+        tokio::select! {
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hangup.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// A bar on a terminal. What goes into a pipe is left to the program behind it, which may show
+/// something of its own.
+fn bar(context: &Context, archive: &Archive, into_file: bool) -> ProgressBar {
+    let output = rustix::fs::fstat(io::stdout());
+    let is_file = output.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
+    let draws = context.draws && (into_file || is_file);
+    let target = if draws { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    ProgressBar::with_draw_target(Some(archive.file_size), target)
+        .with_style(style("{msg} {bar:24} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left"))
+        .with_message(clean(&archive.name))
+}
+
+fn tell(context: &Context, arguments: &ExportArguments, archive: &Archive, written: u64) {
+    let name = clean(&archive.name);
+    let file = arguments.to.as_ref().map(|file| file.display().to_string());
+    let rests = if arguments.plain { None } else { as_it_rests(archive, file.as_deref()) };
+    let rests = rests.map_or_else(String::new, |rests| format!(", {rests}"));
+    match file {
+        Some(file) => context.tell(&format!("{name}: {} in `{file}`{rests}", size(written))),
+        // A script that reads it knows what it asked for.
+        None if context.draws && !rests.is_empty() => {
+            context.tell(&format!("{name}: {}{rests}", size(written)));
+        }
+        None => {}
+    }
+}
+
+/// How an archive's file is encoded, and what makes a tar of it; nothing where it is one.
+fn as_it_rests(archive: &Archive, file: Option<&str>) -> Option<String> {
+    let encoding = Encoding::as_it_rests(archive);
+    let codec = Some(encoding.codec_word()).filter(|word| *word != "none");
+    if !encoding.encrypted {
+        return codec.map(|codec| format!("as it rests ({codec}); `--plain` writes a tar"));
+    }
+    let file = file.unwrap_or("FILE");
+    let (also, unpacks) = codec
+        .map_or_else(Default::default, |codec| (format!(", {codec}"), format!(" | {codec} -d")));
+    Some(format!(
+        "as it rests (encrypted{also}); `--plain --identity KEY` writes a tar, and so does `age -d \
+         -i KEY {file}{unpacks}`"
+    ))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -97,82 +177,156 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     cause.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn copy(
-    file: Box<dyn Read + Send>,
-    mut target: Box<dyn Write + Send>,
-    encoding: Option<Encoding>,
-    identity: Option<&str>,
-) -> anyhow::Result<u64> {
-    let mut source = match encoding {
-        None => file,
-        Some(encoding) => plain(file, &encoding, identity)?,
-    };
-    let written = io::copy(&mut source, &mut target)?;
-    target.flush()?;
-    Ok(written)
-}
-
-/// The plain tar stream of an archive's file.
-pub(super) fn plain(
-    file: Box<dyn Read + Send>,
-    encoding: &Encoding,
-    identity: Option<&str>,
-) -> anyhow::Result<Box<dyn Read + Send>> {
-    let file = match identity.filter(|_| encoding.encrypted) {
-        None => file,
-        Some(identity) => archive::identity::decrypt(file, identity).map_err(|error| {
-            let failure = Failure::new(error.to_string());
-            match error.hint() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        })?,
-    };
-    match encoding.codec.split(':').next().unwrap_or_default() {
-        "none" => Ok(file),
-        "gzip" => Ok(Box::new(flate2::read::MultiGzDecoder::new(file))),
-        "zstd" => Ok(Box::new(zstd::stream::read::Decoder::new(file)?)),
-        other => {
-            Err(Failure::new(format!("this version does not know the codec `{other}`")).into())
-        }
-    }
-}
-
-/// Hands a stream to blocking code as a reader, with a bounded number of chunks between them.
-pub(super) async fn blocking<T: Send + 'static>(
-    mut stream: BoxStream<'static, Result<Bytes, anyhow::Error>>,
-    work: impl FnOnce(Box<dyn Read + Send>) -> anyhow::Result<T> + Send + 'static,
-) -> anyhow::Result<T> {
-    let (sender, receiver) = mpsc::channel(CHUNKS);
-    let reader = Box::new(ChunkReader { receiver, chunk: Bytes::new() });
-    let worker = tokio::task::spawn_blocking(move || work(reader));
-    while let Some(chunk) = stream.next().await {
-        // The reader is dropped when the work is over, also early: its result says why.
-        if sender.send(chunk).await.is_err() {
-            break;
-        }
-    }
-    drop(sender);
-    worker.await?
-}
-
-/// Chunks of a channel as a reader.
+/// Where it goes.
 #[derive(Debug)]
-struct ChunkReader {
-    receiver: mpsc::Receiver<Result<Bytes, anyhow::Error>>,
-    chunk: Bytes,
+enum Target {
+    Output(io::Stdout),
+    File { file: File, name: PathBuf },
 }
 
-impl Read for ChunkReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.chunk.is_empty() {
-            match self.receiver.blocking_recv() {
-                None => return Ok(0),
-                Some(chunk) => self.chunk = chunk.map_err(io::Error::other)?,
-            }
+impl Target {
+    fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let written = match self {
+            Target::Output(output) => output.write_all(bytes),
+            Target::File { file, .. } => file.write_all(bytes),
+        };
+        written.map_err(|error| self.failed(error))
+    }
+
+    /// Nothing of it is held back any more.
+    fn flush(&mut self) -> anyhow::Result<()> {
+        match self {
+            Target::Output(output) => output.flush(),
+            Target::File { .. } => Ok(()),
         }
-        let length = buffer.len().min(self.chunk.len());
-        buffer[..length].copy_from_slice(&self.chunk.split_to(length));
+        .map_err(|error| self.failed(error))
+    }
+
+    /// A power cut takes nothing of it away.
+    fn sync(&self) -> anyhow::Result<()> {
+        match self {
+            Target::Output(_) => Ok(()),
+            Target::File { file, name } => durable::sync_file(file, name),
+        }
+        .map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: io::Error) -> anyhow::Error {
+        let name = match self {
+            Target::Output(_) => "to standard output".to_owned(),
+            Target::File { name, .. } => format!("`{}`", name.display()),
+        };
+        anyhow::Error::new(error).context(format!("cannot write {name}"))
+    }
+}
+
+/// What must come of an archive.
+#[derive(Debug)]
+struct Expected {
+    /// Its name and its place.
+    what: String,
+    /// What to do where it comes otherwise.
+    hint: String,
+    /// Bytes, where as many are written as rest there.
+    size: Option<u64>,
+    /// In hex, as far as it is known.
+    sha256: Option<String>,
+    /// Whether that is the hash of the plain tar stream, rather than that of the file.
+    is_of_tar: bool,
+}
+
+impl Expected {
+    fn of(archive: &Archive, arguments: &ExportArguments) -> Self {
+        let Archive { name, location, .. } = archive;
+        let wrong = if arguments.to.is_some() {
+            "nothing was written (to standard output it would be, as it is)"
+        } else {
+            "what was written is not what was archived"
+        };
+        let hint = format!(
+            "{wrong}; another copy may be sound (`--location`), and `larder archive verify {name} \
+             --location {location}` looks at this one"
+        );
+        let what = format!("`{name}` at `{location}`");
+        // Who made the file of a peer's archive did not always say what is in it.
+        let of_tar = archive.stream_sha256.as_ref().filter(|_| arguments.plain);
+        Self {
+            what,
+            hint,
+            size: (!arguments.plain).then_some(archive.file_size),
+            is_of_tar: of_tar.is_some(),
+            sha256: of_tar.or(archive.sha256.as_ref()).cloned(),
+        }
+    }
+
+    /// Copies and compares, and says how many bytes were written.
+    fn copy(
+        &self,
+        file: Box<dyn Read + Send>,
+        target: &mut Target,
+        encoding: Option<&Encoding>,
+        identity: Option<&str>,
+    ) -> anyhow::Result<u64> {
+        let hasher = Arc::new(Mutex::new(Hasher::new()));
+        let watched = |reader| -> Box<dyn Read + Send> {
+            Box::new(Hashed { reader, hasher: Arc::clone(&hasher) })
+        };
+        let file = if self.is_of_tar { file } else { watched(file) };
+        let mut source = match encoding {
+            None => file,
+            Some(encoding) => plain(file, encoding, identity)?,
+        };
+        if self.is_of_tar {
+            source = watched(source);
+        }
+        let mut buffer = vec![0; AT_ONCE];
+        let mut written = 0;
+        loop {
+            let length = match source.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.unreadable(&error)),
+            };
+            target.write(&buffer[..length])?;
+            written += length as u64;
+        }
+        target.flush()?;
+        let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.compare(written, &Sha256(hasher.finalize().into()).to_string())?;
+        target.sync()?;
+        Ok(written)
+    }
+
+    fn compare(&self, written: u64, sha256: &str) -> anyhow::Result<()> {
+        let what = &self.what;
+        let wrong = if let Some(size) = self.size.filter(|size| *size != written) {
+            format!("{what} ended after {written} of {size} bytes")
+        } else if self.sha256.as_ref().is_some_and(|expected| expected != sha256) {
+            format!("{what} is damaged: its SHA-256 is not the one that was recorded")
+        } else {
+            return Ok(());
+        };
+        Err(Failure::new(wrong).hint(self.hint.clone()).into())
+    }
+
+    fn unreadable(&self, error: &io::Error) -> anyhow::Error {
+        let what = format!("{} cannot be read to its end: {}", self.what, with_causes(error));
+        Failure::new(what).hint(self.hint.clone()).into()
+    }
+}
+
+/// A reader whose bytes are hashed as they pass.
+struct Hashed<R> {
+    reader: R,
+    hasher: Arc<Mutex<Hasher>>,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.reader.read(buffer)?;
+        let mut hasher = self.hasher.lock().unwrap_or_else(PoisonError::into_inner);
+        hasher.update(&buffer[..length]);
         Ok(length)
     }
 }

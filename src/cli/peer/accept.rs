@@ -217,9 +217,7 @@ pub(super) fn tell_places(context: &Context, name: &PlaceName, stores: bool, sen
     let missing = format!("`location` in `[peer.{name}.accept]` is missing");
     let how = "define a `[location.received]`, or name one with `--location`, and pair anew";
     if sends {
-        context.tell(&format!(
-            "`send_to = [\"{name}\"]` in a job or in `[defaults]` sends archives there"
-        ));
+        context.tell(&format!("`send_to = [\"{name}\"]` in a job sends its archives there"));
     } else if stores {
         context.tell(&format!("`{name}` gave no place for archives of this instance"));
     }

@@ -14,6 +14,7 @@ use crate::model::location::Codec;
 use crate::model::name::{ARCHIVE_NAME_MAX, ArchiveName, InstanceName, Label, PlaceName};
 use crate::model::peer::PeerKind;
 use crate::model::token::TokenHash;
+use crate::source::excludes::Excludes;
 use crate::yunohost;
 
 /// Checks objects against each other.
@@ -373,10 +374,8 @@ fn own_archives(job: &Job, desired: &Desired, object: &Object, cx: &mut Context<
     let JobSource::CustomDir(source) = &job.source else { return };
     let Some(location) = desired.locations.get(&job.location) else { return };
     let Ok(inside) = location.path.strip_prefix(&source.source_path) else { return };
-    let excluded = source.excludes.iter().any(|pattern| {
-        let wanted = pattern.trim_matches('/');
-        !wanted.is_empty() && inside.to_string_lossy().starts_with(wanted)
-    });
+    let excluded =
+        Excludes::new(&source.excludes).is_ok_and(|excludes| excludes.on_the_way(inside).is_some());
     if !excluded && source.source_path.parent().is_some() {
         cx.warning(
             at(object, "source_path"),

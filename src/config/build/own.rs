@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use crate::model::desired::{Desired, Place, SecretRef};
 use crate::model::job::{
-    CONFIGURATION_JOB, CatchUp, CustomDir, Job, JobSource, RestoreSteps, SendTo, Via,
+    CONFIGURATION_JOB, CatchUp, CustomDir, Job, JobSource, RestoreSteps, SendTo, SourceMount, Via,
 };
 use crate::model::name::{Label, PlaceName};
 use crate::model::protect::Protect;
@@ -50,6 +50,7 @@ fn job(desired: &Desired, dir: &Path) -> Option<Job> {
             source_path: dir.to_owned(),
             excludes,
             one_file_system: false,
+            mount: SourceMount::Remembered,
         }),
         label,
         schedule: Schedule::parse(SCHEDULE).expect("a schedule"),
@@ -153,6 +154,18 @@ mod tests {
         assert_eq!(dir.source_path, Path::new("/etc/larder"));
         assert_eq!(dir.excludes, ["/.git/", "secrets/", "/keys/sh\\[o\\]p"]);
         assert!(encrypt_to.is_empty());
+    }
+
+    #[test]
+    fn a_secret_is_left_out_whatever_it_is_called() {
+        use std::os::unix::ffi::OsStrExt as _;
+        for name in [
+            "a{b}", "{a,b}", "!a", "#a", " a ", "[x]", "a**b", "**", "?", "a\\b", "é", "a]", "x/#y",
+        ] {
+            let pattern = format!("/{}", escaped(name));
+            let excludes = crate::source::excludes::Excludes::new(&[pattern]).unwrap();
+            assert!(excludes.leave_out(Path::new(name).as_os_str().as_bytes(), false), "{name}");
+        }
     }
 
     #[test]

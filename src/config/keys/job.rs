@@ -51,6 +51,14 @@ pub(super) const JOB: Table = Table {
         )
         .only(CUSTOM_DIR),
         Key::new(
+            "source_mount",
+            Word(&["remembered", "required", "any"]),
+            Default("\"remembered\""),
+            "\"required\"",
+            "What must be mounted where the source lies: `remembered` what was when it was last archived, `required` some file system other than the root's, `any` nothing.",
+        )
+        .only(CUSTOM_DIR),
+        Key::new(
             "database",
             Text,
             Required,

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::{Item, Table};
 use crate::model::desired::{Defaults, Instance, Listen, Notify, NotifyTarget, SecretRef, Token};
-use crate::model::job::{CatchUp, Command, Ended, Job, JobSource, RestoreSteps, SendTo, Via};
+use crate::model::job::{
+    CatchUp, Command, Ended, Job, JobSource, RestoreSteps, SendTo, SourceMount, Via,
+};
 use crate::model::location::{Codec, Location};
 use crate::model::peer::{Accept, Peer, PeerKind, Ssh};
 use crate::model::protect::{MaxAge, Protect};
@@ -201,11 +203,16 @@ pub(super) fn job_table(job: &Job) -> Table {
 
 fn source(source: &JobSource, table: &mut Table) {
     match source {
-        JobSource::CustomDir(dir) => table.extend([
-            ("source_path", path(&dir.source_path)),
-            ("excludes", dir.excludes.clone().into()),
-            ("one_file_system", dir.one_file_system.into()),
-        ]),
+        JobSource::CustomDir(dir) => {
+            table.extend([
+                ("source_path", path(&dir.source_path)),
+                ("excludes", dir.excludes.clone().into()),
+                ("one_file_system", dir.one_file_system.into()),
+            ]);
+            if dir.mount != SourceMount::default() {
+                table.push(("source_mount", dir.mount.word().into()));
+            }
+        }
         JobSource::Mysql(database) | JobSource::Postgresql(database) => {
             table.push(("database", database.database.as_str().into()));
             table.push(("except", database.except.clone().into()));

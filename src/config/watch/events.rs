@@ -1,14 +1,15 @@
 //! The kernel's events: hints that it is worth looking.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use super::fingerprint::{Fingerprint, Identity};
+use super::fingerprint::{Fingerprint, Identity, Target};
 
 /// What the watching thread is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,19 +20,30 @@ pub(super) enum Signal {
     Stop,
 }
 
-/// Watches the directory, every directory below it, and the one that it is in.
+/// Most directories that are watched because links lead into them. With more, looking often has to
+/// do: the kernel's watches are counted, and are for others too.
+const MOST_BEYOND: usize = 256;
+
+/// Paths that matter wherever they are: what links lead over and to.
+type Targets = Arc<Mutex<BTreeSet<PathBuf>>>;
+
+/// Watches the directory, every directory below it, the one that it is in, and those that links
+/// lead into.
 pub(super) struct Events {
     parent: Option<PathBuf>,
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Identity>,
+    targets: Targets,
     is_complete: bool,
 }
 
 impl Events {
     pub(super) fn new(dir: &Path, signals: Sender<Signal>) -> Self {
         let watched_dir = dir.to_owned();
+        let targets = Targets::default();
+        let known = Arc::clone(&targets);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.map_or(true, |event| matters(&watched_dir, &event)) {
+            if event.map_or(true, |event| matters(&watched_dir, &known, &event)) {
                 let _ = signals.send(Signal::Touched);
             }
         });
@@ -39,6 +51,7 @@ impl Events {
             parent: dir.parent().map(Path::to_owned),
             watcher: watcher.ok(),
             watched: BTreeMap::new(),
+            targets,
             is_complete: true,
         }
     }
@@ -57,6 +70,7 @@ impl Events {
         {
             wanted.insert(parent.clone(), (meta.dev(), meta.ino()));
         }
+        self.is_complete = beyond(found, &mut wanted, &self.targets);
         let outdated: Vec<PathBuf> = self
             .watched
             .iter()
@@ -68,7 +82,6 @@ impl Events {
             let _ = watcher.unwatch(&path);
             self.watched.remove(&path);
         }
-        self.is_complete = true;
         for (path, identity) in wanted {
             if self.watched.contains_key(&path) {
                 continue;
@@ -82,8 +95,36 @@ impl Events {
     }
 }
 
+/// Adds the directories that links lead into, and notes what matters there. Whether there was room
+/// for all of them.
+///
+/// The kernel has one watch for a directory, whatever it is called: one that is wanted already is
+/// known by the name that it is wanted by.
+fn beyond(found: &Fingerprint, wanted: &mut BTreeMap<PathBuf, Identity>, known: &Targets) -> bool {
+    let mut names: BTreeMap<Identity, PathBuf> =
+        wanted.iter().map(|(path, identity)| (*identity, path.clone())).collect();
+    let most = wanted.len() + MOST_BEYOND;
+    let mut targets = BTreeSet::new();
+    let mut has_room = true;
+    for Target { dir, identity, name } in &found.targets {
+        if !names.contains_key(identity) {
+            if wanted.len() >= most {
+                has_room = false;
+                continue;
+            }
+            wanted.insert(dir.clone(), *identity);
+            names.insert(*identity, dir.clone());
+            // That the directory itself goes away.
+            targets.insert(dir.clone());
+        }
+        targets.extend(names.get(identity).map(|dir| dir.join(name)));
+    }
+    *known.lock().unwrap_or_else(PoisonError::into_inner) = targets;
+    has_room
+}
+
 /// Whether an event can mean that the configuration is another one.
-fn matters(dir: &Path, event: &notify::Event) -> bool {
+fn matters(dir: &Path, targets: &Targets, event: &notify::Event) -> bool {
     match event.kind {
         EventKind::Access(_) => return false,
         EventKind::Any
@@ -95,8 +136,9 @@ fn matters(dir: &Path, event: &notify::Event) -> bool {
     if event.need_rescan() {
         return true;
     }
+    let targets = targets.lock().unwrap_or_else(PoisonError::into_inner);
     event.paths.iter().any(|path| {
-        if path == dir {
+        if path == dir || targets.contains(path) {
             return true;
         }
         // Beside the directory everything else is somebody else's.

@@ -102,6 +102,9 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("source_path", Shape::Text, Part::Source).only(DIR).example("/opt/hermes-agent"),
     Field::new("excludes", Shape::Lines, Part::Source).only(DIR).example("cache/\n*.tmp"),
     Field::new("one_file_system", Shape::Flag, Part::Source).only(DIR).default("true"),
+    Field::new("source_mount", Shape::Word(&["remembered", "required", "any"]), Part::Source)
+        .only(DIR)
+        .default("remembered"),
     Field::new("database", Shape::Text, Part::Source).only(DATABASES).example("mabase"),
     Field::new("app_id", Shape::Text, Part::Source).only(APP).example("nextcloud"),
     Field::new("except", Shape::Lines, Part::Source).only(MANY),

@@ -50,6 +50,7 @@ type = "custom_dir"
 source_path = "/opt/dir"
 excludes = ["cache/", "!a#", " b ", "\"c\"", "\\ ", "*.tmp"]
 one_file_system = false
+source_mount = "any"
 label = "other"
 schedule = "0 3 * * *"
 retention = "week"

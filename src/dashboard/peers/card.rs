@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::removal_page;
 use crate::api::dto::{Peer, Retention};
+use crate::dashboard::act::Act;
 use crate::dashboard::ask::with_query;
 use crate::dashboard::entry::Visitor;
 use crate::dashboard::jobs::kept;
@@ -42,7 +43,7 @@ pub(super) fn card(visitor: &Visitor, peer: &Peer, news: Option<&Markup>) -> Mar
             (more(words, peer))
             div.actions {
                 @if is_asked(peer) {
-                    (order(visitor, "check-peer", &[("peer", &peer.name)], &html! {
+                    (order(visitor, Act::CheckPeer, &[("peer", &peer.name)], &html! {
                         button aria-label=(format!("{}: {}", words.check_peer, peer.name)) {
                             (words.check_peer)
                         }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::block;
 use crate::api::dto::{Peer, PeerRemoval};
 use crate::api::problem::Problem;
+use crate::dashboard::act::Act;
 use crate::dashboard::ask::encoded;
 use crate::dashboard::entry::Visitor;
 use crate::dashboard::frame::{self, Page, Tab};
@@ -56,7 +57,7 @@ fn button(visitor: &Visitor, peer: &Peer, removal: &PeerRemoval) -> Markup {
             li { code { (removal.file) } }
             @if let Some(secret) = &removal.secret_file { li { code { (secret) } } }
         }
-        (order(visitor, "remove-peer", &[("peer", &peer.name)], &html! {
+        (order(visitor, Act::RemovePeer, &[("peer", &peer.name)], &html! {
             label { input type="checkbox" name="sure" value="yes" required; " " (words.remove_sure) }
             p { button.danger { (words.remove_peer) } }
         }))

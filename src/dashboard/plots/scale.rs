@@ -36,7 +36,7 @@ pub(super) fn number(whole: i64) -> f64 {
     whole as f64
 }
 
-/// The same of what is never negative.
+/// A whole number that is never negative as one that can be drawn.
 pub(super) fn amount(whole: u64) -> f64 {
     number(i64::try_from(whole).unwrap_or(i64::MAX))
 }

@@ -19,6 +19,13 @@ pub(super) const FIELDS: &[(&str, &str, &str, &str, &str)] = &[
     ),
     ("one_file_system", "Stay on its file system", "", "Rester sur son système de fichiers", ""),
     (
+        "source_mount",
+        "Must be mounted",
+        "remembered: as when it was last archived. required: in any case. any: need not be.",
+        "Doit être monté",
+        "remembered : comme lors de la dernière archive. required : toujours. any : pas forcément.",
+    ),
+    (
         "database",
         "Database",
         "* for each one, as a series of its own.",

@@ -13,7 +13,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 
-use crate::database::said::cut_short;
+use crate::database::said::{cut_short, without_values};
 use crate::database::{DatabaseError, MissingProgram};
 use crate::model::job::Database;
 use crate::process::{Pipe, ProcessError};
@@ -70,7 +70,7 @@ impl Client {
         })
     }
 
-    /// The same access for as long as somebody else does not say stop.
+    /// Ends what is under way when this says stop from now on, and nobody else.
     pub(super) fn set_stop(&mut self, stop: &Stop) {
         self.stop = stop.clone();
     }
@@ -173,7 +173,7 @@ impl Client {
             }
             error => return error.into(),
         };
-        let said = cut_short(complaint(&tail));
+        let said = without_values(&cut_short(complaint(&tail)));
         match number_of(&said) {
             Some(1044 | 1045 | 1142 | 1143 | 1227 | 1251 | 1370 | 1410 | 1698 | 1524 | 1820) => {
                 DatabaseError::Refused { user: self.user.clone(), said }

@@ -80,7 +80,6 @@ impl Dumper {
     /// All that is in it.
     pub(super) fn dump(&mut self, mut spool: Spool) -> Result<Spool, Trouble> {
         let client = self.client()?;
-        self.refuse_secrets()?;
         let mut argv = client.argv(
             DUMP,
             &[
@@ -118,19 +117,6 @@ impl Dumper {
                 "its last line does not begin with `{TRAILER}` (an option that removes comments does that, too)"
             ),
         }))
-    }
-
-    /// Everybody can read the arguments of a process.
-    fn refuse_secrets(&self) -> Result<(), DatabaseError> {
-        let is_secret =
-            |option: &String| option.starts_with("--password") || option.starts_with("-p");
-        if self.access.options.iter().any(is_secret) {
-            return Err(DatabaseError::Failed {
-                program: DUMP[0].to_owned(),
-                said: "`options` holds a password, which everybody could read: it belongs into `password`".to_owned(),
-            });
-        }
-        Ok(())
     }
 
     /// Which parts the dump has, by what the user may read; what it may not is told.

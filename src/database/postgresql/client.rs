@@ -104,7 +104,8 @@ impl Client {
         self.run_behind(self.prefix.clone(), program, arguments, input, stop, take)
     }
 
-    /// The same for a program that must not go on without us: should we be killed, it goes too.
+    /// Runs a program like [`run`](Self::run) that must not go on without us: should we be killed,
+    /// it goes too.
     pub(super) fn run_with_us(
         &self,
         program: &'static str,
@@ -145,7 +146,7 @@ impl Client {
         Err(Trouble::Database(said.judge(program, outcome.status, &self.user)))
     }
 
-    /// The same for output that is small.
+    /// Runs a program whose output is small, and returns it.
     pub(super) fn output(
         &self,
         program: &'static str,
@@ -332,7 +333,7 @@ pub(super) fn nameless(bytes: &[u8]) -> io::Result<File> {
     reopen(&file)
 }
 
-/// The same file, at its beginning, for a program of its own.
+/// Opens a file once more, at its beginning, for a program of its own.
 pub(super) fn reopen(file: &File) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

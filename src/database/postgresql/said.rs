@@ -3,6 +3,7 @@
 use std::process::ExitStatus;
 
 use crate::database::DatabaseError;
+use crate::database::said::without_values;
 use crate::process::{ProcessError, explain};
 
 /// The most characters that are told of a message: it may hold data.
@@ -37,7 +38,7 @@ impl Said {
             ["error:", "ERROR:", "FATAL:", "PANIC:"].iter().any(|word| line.contains(word))
         };
         let line = self.lines.iter().find(is_error).or(self.lines.last());
-        line.map_or_else(String::new, |line| plain(line).to_owned())
+        line.map_or_else(String::new, |line| without_values(plain(line)))
     }
 
     /// What it means that a program ended with this status and these words.

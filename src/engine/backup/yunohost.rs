@@ -12,7 +12,7 @@ use crate::archive::{self, Survey, Written};
 use crate::location::ArchiveStore;
 use crate::location::folder::Folder;
 use crate::model::archive::{Archive, How, MemberCounts, Outcome};
-use crate::model::job::{Job, JobSource};
+use crate::model::job::Job;
 use crate::model::location::Codec;
 use crate::model::run::Cause;
 use crate::model::size::Bytes;
@@ -20,9 +20,10 @@ use crate::stop::{Stop, Stopped};
 use crate::yunohost::{self, Made, Target, YunohostError};
 
 use super::super::adopt::surveyed;
-use super::super::around::between_commands;
+use super::super::around::{between_commands, with_after};
 use super::super::context::{Context, Done, Failure, with_causes};
 use super::super::{stock, suspicion};
+use super::Maker;
 
 mod info;
 pub(crate) mod owed;
@@ -34,17 +35,6 @@ use owed::Owed;
 const GZIP: Codec = Codec::Gzip(9);
 /// How much of what YunoHost says goes into the log of a run, in bytes.
 const MOST_SAID: usize = 256 << 10;
-
-/// What YunoHost is to save for a job, if it is one of its own.
-pub(crate) fn target(source: &JobSource) -> Option<Target> {
-    match source {
-        JobSource::YnhApp { app_id, core_only, .. } => {
-            Some(Target::App { id: app_id.clone(), core_only: *core_only })
-        }
-        JobSource::YnhSystem { parts } => Some(Target::System { parts: parts.clone() }),
-        JobSource::CustomDir(_) | JobSource::Mysql(_) | JobSource::Postgresql(_) => None,
-    }
-}
 
 /// Lets YunoHost make an archive of a job, and takes it into the catalogue.
 pub(super) fn backup(
@@ -58,16 +48,10 @@ pub(super) fn backup(
         Ok(described) => described,
         Err(failure) => {
             clear_after(cx, &owed, failure.stopped);
-            return Err(failure);
+            return with_after(Err(failure), after);
         }
     };
-    let mut done = described.enter(cx, &owed)?;
-    if let Err(failure) = after {
-        done.warned = true;
-        done.summary.push_str("; ");
-        done.summary.push_str(&failure.summary);
-    }
-    Ok(done)
+    with_after(described.enter(cx, &owed), after)
 }
 
 fn create(
@@ -191,8 +175,9 @@ fn describe(
             yunohost::ARCHIVES
         )));
     };
-    let target = target(&job.source)
-        .ok_or_else(|| Failure::new(format!("`{}` is not a job of YunoHost any more", job.name)))?;
+    let Maker::Yunohost(target) = Maker::of(&job.source) else {
+        return Err(Failure::new(format!("`{}` is not a job of YunoHost any more", job.name)));
+    };
     cx.progress.enter("hashing");
     let file = folder.open_foreign(&file_name)?;
     let survey =

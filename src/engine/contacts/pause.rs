@@ -8,7 +8,7 @@ use crate::peer::attempts;
 
 /// How often a peer that answers is asked.
 const USUAL: Duration = Duration::from_mins(10);
-/// The same while something waits for what it says.
+/// How often a peer is asked while something waits for what it says.
 const AWAITED: Duration = Duration::from_mins(1);
 
 /// A later moment, as far as there is one.

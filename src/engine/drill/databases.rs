@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::database::{self, DatabaseError, Kind, Load, Throwaway};
 
 use crate::model::archive::Archive;
+use crate::model::hex;
 
 use super::scratch::Scratch;
 use super::{Ended, Fault, Shown};
@@ -148,8 +149,7 @@ fn decoded(stem: &str) -> String {
     let mut bytes = Vec::with_capacity(stem.len());
     let mut rest = stem.as_bytes();
     while let [first, behind @ ..] = rest {
-        let digits = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+        match behind.first_chunk().and_then(|digits| hex::byte(*digits)) {
             Some(byte) if *first == b'%' => {
                 bytes.push(byte);
                 rest = &behind[2..];

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,14 +18,17 @@ use sha2::{Digest as _, Sha256 as Hasher};
 use crate::database::place_for_servers;
 use crate::durable;
 use crate::model::archive::{Archive, Sha256};
-use crate::model::desired::Desired;
+use crate::model::observed::LocationState;
 use crate::model::size::Bytes;
 
+use crate::engine::attend::attend;
 use crate::engine::context::{Context, with_causes};
+use crate::engine::core::Core;
+use crate::location::ArchiveStore as _;
 
 /// Below the state's directory.
 const HERE: &str = "drill";
-/// The same at a location, which other instances may share.
+/// Where drills write at a location, which other instances may share.
 const AT_LOCATION: &str = ".larder-drill";
 /// Where a throw-away server has its files when we are root and nobody says another place: on a
 /// disk, and open to the user that it runs as, who cannot enter the state's directory.
@@ -141,13 +145,20 @@ fn make(parent: &Path, name: &str) -> io::Result<PathBuf> {
 }
 
 /// Removes what drills left that a crash ended. To be called while no drill can be under way.
-pub(crate) fn sweep(state_dir: &Path, desired: &Desired) {
+pub(crate) fn sweep(core: &Arc<Core>) {
+    let (state_dir, desired) = (core.state.dir(), core.desired());
     remove_all(&state_dir.join(HERE), "");
     let servers = place_for_servers(Path::new(FOR_SERVERS));
     sweep_servers(&servers, &prefix_for_servers(state_dir));
     let own = format!("{}-", desired.instance.name);
     for location in desired.locations.values() {
-        remove_all(&location.path.join(AT_LOCATION), &own);
+        let Some(folder) = core.folder(&location.name) else { continue };
+        let (place, own) = (location.path.join(AT_LOCATION), own.clone());
+        attend(core, &location.name, &folder, move |_, folder| {
+            if !matches!(folder.state(), LocationState::Unavailable(_)) {
+                remove_all(&place, &own);
+            }
+        });
     }
 }
 

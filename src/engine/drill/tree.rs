@@ -80,7 +80,7 @@ pub(super) fn compare(
     }
 }
 
-/// The same file with an offset of its own.
+/// Opens a file once more, with an offset of its own.
 fn reopen(file: &File) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{described, failed, pace_of, stop_of};
+use super::holder::{Holder, Said};
+use super::stop_of;
 use crate::archive::{self, Recode};
 use crate::engine::ArchiveKey;
 use crate::engine::context::{Context, Done, Failure, with_causes};
@@ -18,13 +19,11 @@ use crate::location::{ArchiveStore as _, Incoming};
 use crate::model::archive::{Archive, Condition, Sha256};
 use crate::model::peer::Peer;
 use crate::model::size::Bytes;
-use crate::peer::PeerError;
-use crate::peer::https::{Https, Wanted};
 
 /// Fetches a whole copy of an archive that is damaged or lost here.
 pub(super) async fn repair(
     cx: &Context,
-    https: &Https,
+    holder: &Holder,
     peer: &Peer,
     broken: Archive,
 ) -> Result<Done, Failure> {
@@ -34,9 +33,9 @@ pub(super) async fn repair(
         Failure::new(format!("location `{}` is not in the configuration", key.location))
     })?;
     cx.progress.enter("asking");
-    let (theirs, said) = described(https, broken.id, &key.location).await?;
-    let way = way(&broken, &theirs)?;
-    let needed = theirs.file_size.saturating_mul(if way == Way::AsItIs { 1 } else { 2 });
+    let said = holder.describe(cx, broken.id, &key.location).await?;
+    let way = way(&broken, &said.archive)?;
+    let needed = said.archive.file_size.saturating_mul(if way == Way::AsItIs { 1 } else { 2 });
     if free < needed {
         return Err(Failure::new(format!(
             "not enough space at `{}`: needs {}, has {}",
@@ -47,7 +46,7 @@ pub(super) async fn repair(
         .hint("make room there; the damaged archive was left alone"));
     }
     let incoming = folder.begin(cx.run.id)?;
-    let result = replace(cx, https, peer, &folder, &incoming, &broken, &theirs, way, &said).await;
+    let result = replace(cx, holder, &folder, incoming, &broken, &said, way).await;
     match result {
         Ok(archive) => {
             let was = if broken.condition == Condition::Lost { "lost" } else { "damaged" };
@@ -106,65 +105,79 @@ fn way(broken: &Archive, theirs: &Archive) -> Result<Way, Failure> {
     Ok(Way::ByItsStream)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one step of one function")]
 async fn replace(
     cx: &Context,
-    https: &Https,
-    peer: &Peer,
+    holder: &Holder,
     folder: &Arc<Folder>,
-    incoming: &Incoming,
+    incoming: Incoming,
     broken: &Archive,
-    theirs: &Archive,
+    said: &Said,
     way: Way,
-    said: &serde_json::Value,
 ) -> Result<Archive, Failure> {
-    let unusable = |error| folder.failed("write", &incoming.path, error);
-    let theirs_hash = theirs.file_sha256.ok_or_else(|| {
-        Failure::new(format!("no hash of `{}` was ever recorded there", theirs.name))
-    })?;
-    cx.progress.enter("fetching");
-    cx.progress.expect_bytes(theirs.file_size);
-    let fetched = match way {
-        Way::AsItIs => incoming.file.try_clone().map_err(unusable)?,
-        Way::ByItsStream => {
-            let dir = incoming.path.parent().unwrap_or(&incoming.path);
-            tempfile::tempfile_in(dir).map_err(unusable)?
-        }
-    };
-    download(cx, https, peer, (theirs, theirs_hash), &fetched, folder, incoming).await?;
-    cx.progress.enter("proving");
-    prove(cx, &fetched, theirs_hash, broken)?;
-    let mut came =
-        Came { file_size: theirs.file_size, file_sha256: theirs_hash, verified_at: Some(cx.now()) };
-    if way == Way::ByItsStream {
-        let recode = Recode { codec: broken.codec, recipients: broken.recipients.clone() };
-        let file = incoming.file.try_clone().map_err(unusable)?;
-        let copied =
-            archive::copy(fetched, theirs, Some(&recode), file, &stop_of(cx), &cx.progress)
-                .map_err(|error| {
-                    Failure::new(format!(
-                        "cannot encode `{}`: {}",
-                        broken.name,
-                        with_causes(&error)
-                    ))
-                })?;
-        if copied.stream_sha256 != broken.stream_sha256 {
-            return Err(Failure::new(format!(
-                "what came as `{}` is not what was written once",
-                broken.name
-            ))
-            .hint("the copy there is damaged as well, whatever its hash says"));
-        }
-        (came.file_size, came.file_sha256) = (copied.file_size, copied.file_sha256);
+    let recode = (way == Way::ByItsStream)
+        .then(|| Recode { codec: broken.codec, recipients: broken.recipients.clone() });
+    let (incoming, came) = come(cx, holder, folder, incoming, said, recode.as_ref()).await?;
+    if recode.is_some() && came.stream_sha256 != broken.stream_sha256 {
+        return Err(Failure::new(format!(
+            "what came as `{}` is not what was written once",
+            broken.name
+        ))
+        .hint("the copy there is damaged as well, whatever its hash says"));
     }
-    let info_json = said.get("info_json").and_then(serde_json::Value::as_str).unwrap_or("{}");
-    put_in_place(cx, folder, incoming, broken, &came, info_json.as_bytes())
+    put_in_place(cx, folder, &incoming, broken, &came, &said.info_json)
+}
+
+/// Has the file of an archive come into a hidden one, proves it by the hash that is recorded there,
+/// and encodes it anew where that is asked for.
+pub(super) async fn come(
+    cx: &Context,
+    holder: &Holder,
+    folder: &Arc<Folder>,
+    incoming: Incoming,
+    said: &Said,
+    recode: Option<&Recode>,
+) -> Result<(Incoming, Came), Failure> {
+    cx.progress.enter("fetching");
+    cx.progress.expect_bytes(said.archive.file_size);
+    let Some(recode) = recode else {
+        let file = holder.fill(cx, said, folder, &incoming.path).await?;
+        cx.progress.enter("proving");
+        prove(cx, &file, said)?;
+        let came = Came {
+            file_size: said.archive.file_size,
+            file_sha256: said.file_sha256,
+            stream_sha256: said.archive.stream_sha256,
+            verified_at: Some(cx.now()),
+        };
+        return Ok((Incoming { file, ..incoming }, came));
+    };
+    let scratch = folder.begin_scratch(cx.run.id)?;
+    let fetched = holder.fill(cx, said, folder, &scratch).await?;
+    cx.progress.enter("proving");
+    prove(cx, &fetched, said)?;
+    let file = incoming.file.try_clone();
+    let file = file.map_err(|error| folder.failed("use", &incoming.path, error))?;
+    let copied =
+        archive::copy(fetched, &said.archive, Some(recode), file, &stop_of(cx), &cx.progress);
+    let copied = copied.map_err(|error| {
+        let name = &said.archive.name;
+        Failure::new(format!("cannot encode `{name}`: {}", with_causes(&error)))
+    })?;
+    let came = Came {
+        file_size: copied.file_size,
+        file_sha256: copied.file_sha256,
+        stream_sha256: copied.stream_sha256,
+        verified_at: Some(cx.now()),
+    };
+    Ok((incoming, came))
 }
 
 /// What is known of a whole file in the hidden directory.
 pub(crate) struct Came {
     pub(crate) file_size: u64,
     pub(crate) file_sha256: Sha256,
+    /// SHA-256 of the plain stream in it, where it is known.
+    pub(crate) stream_sha256: Option<Sha256>,
     /// When it was read back, if it was.
     pub(crate) verified_at: Option<Timestamp>,
 }
@@ -184,8 +197,8 @@ pub(crate) fn put_in_place(
     came: &Came,
     info_json: &[u8],
 ) -> Result<Archive, Failure> {
-    let _moving = cx.core.moving();
     let key = ArchiveKey { id: broken.id, location: broken.location.clone() };
+    let _moving = cx.core.moving(&key.location, folder)?;
     let now = cx.archive(&key)?;
     let is_same = now.name == broken.name
         && now.codec == broken.codec
@@ -219,39 +232,21 @@ pub(crate) fn put_in_place(
     Ok(whole)
 }
 
-/// Fetches a whole file, and goes on where it breaks off.
-async fn download(
-    cx: &Context,
-    https: &Https,
-    peer: &Peer,
-    (theirs, hash): (&Archive, Sha256),
-    into: &File,
-    folder: &Arc<Folder>,
-    incoming: &Incoming,
-) -> Result<(), Failure> {
-    let wanted = Wanted { id: theirs.id, size: theirs.file_size, sha256: Some(hash) };
-    let log = |line: &str| cx.log(line);
-    let filled = https.fill(wanted, into, &pace_of(peer), &cx.progress, &log).await;
-    filled.map_err(|error| match error {
-        PeerError::Local { source, .. } => folder.failed("write", &incoming.path, source).into(),
-        error => failed(&error),
-    })
-}
-
-fn prove(cx: &Context, file: &File, hash: Sha256, broken: &Archive) -> Result<(), Failure> {
+/// What came must have the hash that was announced.
+fn prove(cx: &Context, file: &File, said: &Said) -> Result<(), Failure> {
     use std::io::Seek as _;
+    let name = &said.archive.name;
     let read = |error: &dyn std::error::Error| {
-        Failure::new(format!("cannot read what came as `{}`: {}", broken.name, with_causes(error)))
+        Failure::new(format!("cannot read what came as `{name}`: {}", with_causes(error)))
     };
     let mut rewound = file;
     rewound.rewind().map_err(|error| read(&error))?;
-    let intact = archive::verify(file, hash, &stop_of(cx), &cx.progress);
+    let intact = archive::verify(file, said.file_sha256, &stop_of(cx), &cx.progress);
     if !intact.map_err(|error| read(&error))? {
         return Err(Failure::new(format!(
-            "what came as `{}` does not have the hash that was announced",
-            broken.name
+            "what came as `{name}` does not have the hash that was announced"
         ))
-        .hint("the damaged archive was left alone"));
+        .hint("nothing here was changed: the copy there is damaged, or another one by now"));
     }
     let mut rewound = file;
     rewound.rewind().map_err(|error| read(&error))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Handle;
 use crate::engine::requests::Request;
 use crate::engine::{ArchiveKey, RequestError, restore};
+use crate::model::archive::ArchiveId;
 use crate::model::job::{Job, Via};
 use crate::model::name::{JobName, PlaceName};
 use crate::model::restore::RestoreRequest;
@@ -131,6 +132,19 @@ impl Handle {
         self.queue(Work::Send { archive: key.id, from, to: to.clone(), via }).await
     }
 
+    /// Queues the fetching of an archive that a peer holds into a location.
+    ///
+    /// # Errors
+    /// No such peer or location, or the same is queued already.
+    pub async fn fetch(
+        &self,
+        archive: ArchiveId,
+        peer: &PlaceName,
+        to: &PlaceName,
+    ) -> Result<RunId, RequestError> {
+        self.queue(Work::Fetch { archive, peer: peer.clone(), to: to.clone() }).await
+    }
+
     /// Queues a restore.
     ///
     /// # Errors
@@ -190,7 +204,7 @@ impl Handle {
         let archive = self.core.catalogue.get(key).ok_or_else(|| {
             RequestError::NotFound(format!("there is no archive {} at `{}`", key.id, key.location))
         })?;
-        self.queue(Work::Expire { series: archive.series(), archives: vec![key.id] }).await
+        self.queue(Work::Expire { series: archive.written_series(), archives: vec![key.id] }).await
     }
 
     /// Queues the adoption of a foreign file.

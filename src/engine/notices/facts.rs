@@ -15,8 +15,9 @@ use crate::state::{RunFilter, StateError};
 const FAILED: usize = 50;
 const WENT_WELL: usize = 200;
 
-/// The newest runs that failed and that no success followed. Reads no record where all went well.
-pub(super) fn failed_runs(
+/// The newest backup of each job that failed and that no success followed. Reads no record where all
+/// went well.
+pub(super) fn failed_backups(
     core: &Core,
     desired: &Desired,
     observed: &Observed,
@@ -33,7 +34,17 @@ pub(super) fn failed_runs(
         let newest = core.state.runs(&filter, None, 1)?.pop();
         runs.extend(newest.filter(|run| run.finished_at > facts.last_success));
     }
-    // Of a backup, the job remembers the end.
+    Ok(notices::still_failing(runs, &observed.archives, now))
+}
+
+/// The newest failed run of everything but backups, where no success followed: of a backup, the job
+/// remembers the end.
+pub(crate) fn failed_runs(
+    core: &Core,
+    observed: &Observed,
+    now: Timestamp,
+) -> Result<Vec<Run>, StateError> {
+    let mut runs = Vec::new();
     for kind in Work::WORDS.into_iter().filter(|kind| *kind != "backup") {
         let of = |status, limit| {
             let kind = Some(kind.to_owned());

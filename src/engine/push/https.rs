@@ -4,6 +4,7 @@ use tokio::runtime::Handle;
 
 use crate::archive;
 use crate::engine::context::{Context, Failure, with_causes};
+use crate::engine::rest;
 use crate::model::archive::{Archive, Condition};
 use crate::model::name::ArchiveName;
 use crate::model::peer::Peer;
@@ -14,7 +15,7 @@ use crate::peer::https::{Https, Uploads};
 use crate::peer::upload::{Offer, Pace, Patience, Sent, upload};
 use crate::progress::Progress;
 
-use super::outcome::{self, AGAIN_LATER};
+use super::outcome;
 use super::{Arrived, Prepared};
 
 /// How many names are tried where other archives have them.
@@ -70,7 +71,7 @@ pub(super) fn push_by_https(
                     peer.name, prepared.copy.name
                 ))
                 .hint("repair it there (`larder archive list` there), or delete it for good")
-                .rest(AGAIN_LATER));
+                .rest(rest::LATER));
             }
         }
     }
@@ -79,7 +80,7 @@ pub(super) fn push_by_https(
         peer.name, prepared.copy.name
     ))
     .hint("two instances may be sending under one name")
-    .rest(AGAIN_LATER))
+    .rest(rest::LATER))
 }
 
 pub(super) fn offer(prepared: &Prepared, peer: &Peer) -> Offer {

@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 
-use crate::engine::contacts;
 use crate::engine::context::{Context, Failure};
+use crate::engine::{contacts, rest};
 use crate::model::archive::{Archive, ArchiveId, Condition};
 use crate::model::contact::RemoteCopy;
 use crate::model::peer::Peer;
@@ -11,13 +11,6 @@ use crate::peer::PeerError;
 use crate::state::StateError;
 
 use super::{Arrived, Prepared};
-
-/// How long a copy rests that has no place at a peer, or no leave to be there.
-const REFUSED: SignedDuration = SignedDuration::from_hours(1);
-/// How long a copy rests that somebody has to look at.
-pub(super) const AGAIN_LATER: SignedDuration = SignedDuration::from_hours(6);
-/// How long a copy rests of which nothing got through although the peer answers.
-const STUCK: SignedDuration = SignedDuration::from_mins(5);
 
 /// The failure of an error, once it is noted with the contact. `is_stuck`: the peer answered, and
 /// nothing got through all the same.
@@ -41,7 +34,7 @@ pub(super) fn failed(
     match error {
         PeerError::Offline { .. } => {
             // The plan waits until it answers again.
-            failure.rest(if is_stuck { STUCK } else { SignedDuration::ZERO })
+            failure.rest(if is_stuck { rest::STUCK } else { SignedDuration::ZERO })
         }
         PeerError::Refused { status: 507, .. } => {
             if let Err(error) = rest_what_is_larger(cx, prepared, peer) {
@@ -50,19 +43,19 @@ pub(super) fn failed(
             failure.hint = failure
                 .hint
                 .or_else(|| Some("give it a larger `quota` there, or keep less there".to_owned()));
-            failure.rest(REFUSED)
+            failure.rest(rest::REFUSED)
         }
         // The next look at it is refused too: the plan waits until one goes well.
         PeerError::Refused { status: 401, .. } => failure.rest(SignedDuration::ZERO),
         // Somebody has to change something there.
-        PeerError::Refused { status: 403 | 404, .. } => failure.rest(REFUSED),
+        PeerError::Refused { status: 403 | 404, .. } => failure.rest(rest::REFUSED),
         _ => failure,
     }
 }
 
 /// Where one archive has no place, others that are not smaller need not be tried.
 fn rest_what_is_larger(cx: &Context, prepared: &Prepared, peer: &Peer) -> Result<(), StateError> {
-    let until = cx.now().saturating_add(REFUSED).unwrap_or(jiff::Timestamp::MAX);
+    let until = rest::until(cx.now(), rest::REFUSED);
     let held = contacts::known(&cx.core).get(&peer.name).cloned();
     let is_larger = |archive: &Archive| {
         archive.id != prepared.copy.id

@@ -13,11 +13,9 @@ use crate::location::sidecar;
 use crate::model::archive::{Archive, Condition, Sha256};
 use crate::model::name::{ArchiveName, PlaceName};
 use crate::model::peer::Peer;
+use crate::model::upload::INFO_JSON_MAX;
 
 use super::spool;
-
-/// The most bytes of YunoHost's description that a peer takes.
-const INFO_JSON_MAX: usize = 128 << 10;
 
 /// The bytes to send, and the copy that they will be there.
 #[derive(Debug, Clone)]
@@ -49,7 +47,7 @@ impl Prepared {
         self.copy.file_size
     }
 
-    /// The same under another name.
+    /// The copy under another name.
     pub(crate) fn named(&self, name: ArchiveName) -> Self {
         Self { copy: Archive { name, ..self.copy.clone() }, ..self.clone() }
     }

@@ -10,11 +10,13 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::archive;
 use crate::durable;
+use crate::engine::attend::attend;
 use crate::engine::context::{Context, Failure, with_causes};
 use crate::engine::core::Core;
 use crate::engine::{ArchiveKey, contacts};
@@ -209,33 +211,38 @@ fn find(dir: &Path, name: &str) -> Option<(Spooled, Description)> {
 
 /// Removes what nobody waits for: what a crash left unfinished, what its peer has or is no peer any
 /// more, and what was encrypted of an archive that is gone.
-pub(crate) fn sweep(core: &Core) {
-    let mut dirs = vec![core.state.dir().join(BESIDE_THE_STATE)];
+pub(crate) fn sweep(core: &Arc<Core>) {
+    sweep_folder(core, &core.state.dir().join(BESIDE_THE_STATE));
     for (name, folder) in core.stores() {
-        let is_there = matches!(folder.state(), LocationState::Available { .. });
-        if is_there && let Some(location) = core.desired().locations.get(&name) {
-            dirs.push(hidden(&location.path));
-        }
+        let Some(dir) = core.desired().locations.get(&name).map(|one| hidden(&one.path)) else {
+            continue;
+        };
+        attend(core, &name, &folder, move |core, folder| {
+            if let LocationState::Available { .. } = folder.state() {
+                sweep_folder(core, &dir);
+            }
+        });
     }
+}
+
+fn sweep_folder(core: &Core, dir: &Path) {
     let busy: Vec<RunId> = core
         .running()
         .values()
         .map(|running| running.run.id)
         .chain(core.given_up().keys().copied())
         .collect();
-    for dir in dirs {
-        let Ok(entries) = fs::read_dir(&dir) else { continue };
-        for entry in entries.flatten() {
-            let file_name = entry.file_name();
-            let Some(name) = file_name.to_str() else { continue };
-            if !is_owned(core, &dir, name, &busy) {
-                tracing::info!(file = %entry.path().display(), "removed ciphertext that nobody waits for");
-                remove(&entry.path());
-            }
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let file_name = entry.file_name();
+        let Some(name) = file_name.to_str() else { continue };
+        if !is_owned(core, dir, name, &busy) {
+            tracing::info!(file = %entry.path().display(), "removed ciphertext that nobody waits for");
+            remove(&entry.path());
         }
-        // It stays while anything is in it.
-        let _ = fs::remove_dir(&dir);
     }
+    // It stays while anything is in it.
+    let _ = fs::remove_dir(dir);
 }
 
 /// Whether anybody waits for a file of a spool. What has another name than ours stays.

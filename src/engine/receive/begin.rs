@@ -29,7 +29,7 @@ pub struct Announced {
     pub info: Option<Value>,
 }
 
-/// The same, once it was read.
+/// What a peer announces, once it was read.
 struct Wanted {
     file: FileName,
     size: u64,
@@ -101,7 +101,7 @@ pub(crate) fn begin(
     };
     let (archive, info_json) = describe::describe(known, announced.info.as_ref())?;
 
-    let still = core.uploads.hold_still();
+    let still = core.hold_still(&space)?;
     if let Some(open) = open_of_this_name(core, &space, &wanted)? {
         if resume(core, &open)? {
             let standing = open.book().standing();
@@ -113,6 +113,11 @@ pub(crate) fn begin(
         return begin(core, peer, announced);
     }
     check_name(core, &space, &wanted)?;
+    // Nor may another peer send it at the same moment to another location.
+    let _announcing = core.uploads.announce(archive.id).ok_or_else(|| {
+        let why = format!("an archive with the id {} is being announced already", archive.id);
+        ReceiveError::Unavailable { why, hint: Some("announce it again in a moment".to_owned()) }
+    })?;
     let mut same_id = core.catalogue.select(|other| other.id == archive.id);
     same_id.extend(core.uploads.all().iter().map(|known| known.upload().archive));
     same_id.retain(|other| other.id == archive.id);

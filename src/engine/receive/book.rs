@@ -1,6 +1,6 @@
 //! The uploads that are open, and who is busy with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use tokio::sync::Mutex as Turnstile;
 
 use super::{ReceiveError, Standing};
+use crate::engine::doors::Doors;
 use crate::location::Writer;
+use crate::model::archive::ArchiveId;
 use crate::model::name::PlaceName;
 use crate::model::upload::{Chunks, Upload, UploadId};
 use crate::state::{State, StateError};
@@ -17,9 +19,24 @@ use crate::state::{State, StateError};
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
     known: Mutex<BTreeMap<UploadId, Arc<Known>>>,
-    /// Held while files of uploads come and go: whoever looks at a location as a whole sees all of
-    /// a change or nothing.
-    files: Mutex<()>,
+    /// Held while files of uploads come and go at a location: whoever looks at it as a whole sees
+    /// all of a change or nothing.
+    pub(crate) files: Doors,
+    /// The archives of uploads that are just being begun.
+    announced: Mutex<BTreeSet<ArchiveId>>,
+}
+
+/// An archive that is being announced, by one at a time.
+#[derive(Debug)]
+pub(super) struct Announcing<'a> {
+    uploads: &'a Uploads,
+    id: ArchiveId,
+}
+
+impl Drop for Announcing<'_> {
+    fn drop(&mut self) {
+        lock(&self.uploads.announced).remove(&self.id);
+    }
 }
 
 /// One upload and who is busy with it.
@@ -91,12 +108,13 @@ impl Uploads {
     pub(crate) fn new(state: &State) -> Result<Self, StateError> {
         let stored = state.uploads()?.into_iter();
         let known = stored.map(|(upload, chunks)| (upload.id, Known::new(upload, chunks)));
-        Ok(Self { known: Mutex::new(known.collect()), files: Mutex::default() })
+        let known = Mutex::new(known.collect());
+        Ok(Self { known, files: Doors::default(), announced: Mutex::default() })
     }
 
-    /// Keeps files of uploads where they are, until it is dropped.
-    pub(crate) fn hold_still(&self) -> MutexGuard<'_, ()> {
-        lock(&self.files)
+    /// Begins to announce an archive; `None` while somebody else does.
+    pub(super) fn announce(&self, id: ArchiveId) -> Option<Announcing<'_>> {
+        lock(&self.announced).insert(id).then_some(Announcing { uploads: self, id })
     }
 
     /// Those whose files a sweep must leave alone.

@@ -15,14 +15,13 @@ use crate::model::archive::{
 use crate::model::job::JobType;
 use crate::model::location::Codec;
 use crate::model::name::{InstanceName, PlaceName};
-use crate::model::upload::FileName;
+use crate::model::upload::{FileName, INFO_JSON_MAX};
 
 /// How deep the levels of `info` may go.
 const DEPTH_MAX: usize = 16;
-/// The most bytes that the description beside an archive may have.
-const SIDECAR_MAX: usize = 16 << 10;
-/// The most bytes of YunoHost's description.
-const INFO_JSON_MAX: usize = 128 << 10;
+/// The most bytes of the description of an archive that somebody sends: room for an honest one, and
+/// far from the [`sidecar::MAX`] of what is read at all.
+const SENT_MAX: usize = 16 << 10;
 /// The most characters of a reason.
 const REASON_MAX: usize = 300;
 /// The most recipients of an archive.
@@ -249,7 +248,7 @@ fn generated(archive: &Archive) -> String {
 
 /// The archive without the table of its job, where that is too long to be kept for everybody.
 fn bounded(archive: Archive) -> Result<Archive, ReceiveError> {
-    let fits = |archive: &Archive| sidecar::to_text(archive).len() <= SIDECAR_MAX;
+    let fits = |archive: &Archive| sidecar::to_text(archive).len() <= SENT_MAX;
     if fits(&archive) {
         return Ok(archive);
     }

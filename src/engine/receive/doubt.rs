@@ -5,17 +5,18 @@
 
 use std::mem::discriminant;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 
 use crate::model::archive::{Archive, Outcome};
 use crate::model::size::Percent;
-use crate::reconcile::judge::{FUTURE_TOLERANCE, Newcomer, Predecessor, suspicion};
+use crate::reconcile::judge::{FUTURE_TOLERANCE, Newcomer, suspicion};
+use crate::reconcile::show;
 
 /// Content under this share of what is usual is suspect, whatever the job of the sender says.
 const SHRINK_ALARM: Percent = Percent(50);
 
 /// How good an archive is that arrives now; `before` are the archives of its series.
-pub(super) fn outcome(newcomer: &Archive, before: &[Archive], now: Timestamp) -> Outcome {
+pub(super) fn outcome(newcomer: &Archive, before: &[Archive], now: &Zoned) -> Outcome {
     if let Outcome::Suspect(_) = newcomer.outcome {
         return newcomer.outcome.clone();
     }
@@ -25,10 +26,12 @@ pub(super) fn outcome(newcomer: &Archive, before: &[Archive], now: Timestamp) ->
     }
 }
 
-fn doubt(newcomer: &Archive, before: &[Archive], now: Timestamp) -> Option<String> {
+fn doubt(newcomer: &Archive, before: &[Archive], now: &Zoned) -> Option<String> {
     let created_at = newcomer.created_at;
-    if created_at > now.saturating_add(FUTURE_TOLERANCE).unwrap_or(Timestamp::MAX) {
-        return Some(format!("it is dated {created_at}, and came at {now}"));
+    let dated = |at: Timestamp| show::dated(at, now.time_zone());
+    let came = now.timestamp();
+    if created_at > came.saturating_add(FUTURE_TOLERANCE).unwrap_or(Timestamp::MAX) {
+        return Some(format!("it is dated {}, and came at {}", dated(created_at), dated(came)));
     }
     // Files of all kinds, without a word about any: nothing is usual among them.
     if newcomer.is_undescribed() {
@@ -38,19 +41,18 @@ fn doubt(newcomer: &Archive, before: &[Archive], now: Timestamp) -> Option<Strin
     good.sort_by_key(|archive| (archive.received_at, archive.created_at, archive.id));
     let latest = good.iter().map(|archive| archive.created_at).max();
     if let Some(latest) = latest.filter(|latest| *latest > created_at) {
-        return Some(format!("it is dated {created_at}, before one that came earlier ({latest})"));
+        return Some(format!(
+            "it is dated {}, before one that came earlier ({})",
+            dated(created_at),
+            dated(latest)
+        ));
     }
     good.retain(|archive| compares(archive, newcomer));
-    let usual: Vec<Predecessor> = good
-        .iter()
-        .map(|archive| Predecessor { content_size: borne_out(archive), created_at })
-        .collect();
+    let usual: Vec<u64> = good.iter().map(|archive| borne_out(archive)).collect();
     let is_counted = newcomer.counts != crate::model::archive::MemberCounts::default();
     let newcomer = Newcomer {
         content_size: borne_out(newcomer),
         files: if is_counted { newcomer.counts.files } else { 1 },
-        created_at,
-        cut_off: false,
     };
     suspicion(&newcomer, &usual, SHRINK_ALARM)
 }

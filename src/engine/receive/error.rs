@@ -101,7 +101,7 @@ impl ReceiveError {
         Self::Conflict { why: why.into(), hint: Some(hint.into()), with: None }
     }
 
-    /// The same with what is in the way.
+    /// The error with what is in the way.
     pub(super) fn with(self, there: InTheWay) -> Self {
         match self {
             Self::Conflict { why, hint, .. } => {

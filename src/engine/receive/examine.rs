@@ -78,15 +78,15 @@ fn judged(
 pub(crate) fn as_it_arrives(core: &Core, archive: Archive) -> Archive {
     let now = core.now();
     let zoned = now.to_zoned(core.desired().instance.timezone.clone());
-    let series = archive.series();
+    let series = archive.written_series();
     let before =
-        core.catalogue.select(|other| other.how == archive.how && other.series() == series);
+        core.catalogue.select(|other| other.how == archive.how && other.written_series() == series);
     Archive {
         day: zoned.date(),
         zone: zoned.time_zone().iana_name().unwrap_or("UTC").to_owned(),
         received_at: Some(now),
         verified_at: Some(now),
-        outcome: doubt::outcome(&archive, &before, now),
+        outcome: doubt::outcome(&archive, &before, &zoned),
         ..archive
     }
 }

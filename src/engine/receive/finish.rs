@@ -94,7 +94,7 @@ fn publish(
     upload: Upload,
 ) -> Result<Archive, ReceiveError> {
     // Until it is recorded, nobody takes it for a file that came from nowhere.
-    let _still = core.uploads.hold_still();
+    let _still = core.hold_still(&upload.archive.location)?;
     let archive = examine::as_it_arrives(core, upload.archive);
     folder.publish_part(upload.id, &archive, upload.info_json.as_bytes())?;
     record(core, known, archive)
@@ -140,7 +140,7 @@ pub(super) fn open(core: &Core, known: &Known, folder: &Arc<Folder>) -> Result<F
         return Ok(file);
     }
     {
-        let _still = core.uploads.hold_still();
+        let _still = core.hold_still(&upload.archive.location)?;
         if known.book().is_gone {
             return Err(ReceiveError::no_upload(upload.id));
         }

@@ -45,7 +45,7 @@ pub(super) fn open(core: &Core, known: &Known) -> Result<Landing, ReceiveError> 
         return Err(ReceiveError::conflict("it is finished already", "nothing needs to be sent"));
     }
     let folder = usable(core, &upload.archive.location)?;
-    let _still = core.uploads.hold_still();
+    let _still = core.hold_still(&upload.archive.location)?;
     if known.book().is_gone {
         return Err(ReceiveError::no_upload(upload.id));
     }

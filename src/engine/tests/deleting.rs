@@ -189,7 +189,8 @@ fn deletions_by_hand_add_up_also_when_the_run_is_stopped_half_way() {
     assert!(refused.to_string().contains("7 days"), "{refused}");
     bench.execute(&bench.run(queued));
     let facts = bench.core().state.series_facts().unwrap();
-    let left: u32 = facts[&archives[0].series()].recent_deletions.iter().map(|(_, n)| n).sum();
+    let left: u32 =
+        facts[&archives[0].written_series()].recent_deletions.iter().map(|(_, n)| n).sum();
     assert_eq!(left, 2);
 }
 
@@ -208,4 +209,41 @@ fn an_approval_is_used_once() {
     assert_eq!(bench.execute(&run).status, RunStatus::Success);
     assert!(archives[..5].iter().all(|archive| is_trashed(&bench.condition(archive))));
     assert!(bench.core().state.approvals().unwrap().is_empty());
+}
+
+#[test]
+fn the_only_archive_of_an_earlier_name_may_go_once_there_are_others() {
+    let (mut bench, older, _) = two();
+    bench.write(
+        "jobs.toml",
+        "[job.letters]\nformerly = [\"notes\"]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\n",
+    );
+    bench.start(Autonomy::Daemon);
+    bench.look();
+    let newer = bench.archives().into_iter().find(|one| one.id != older.id).unwrap();
+    let run = bench.queue(expire(&[&older])).unwrap();
+    assert_eq!(bench.execute(&bench.run(run)).status, RunStatus::Success);
+    let refused = bench.queue(expire(&[&newer])).unwrap_err().to_string();
+    assert!(refused.contains("the last good archive of jerry/letters"), "{refused}");
+    let due = bench.core().now();
+    let work = Work::Backup { job: "letters".parse().unwrap() };
+    let run = bench.enqueue(work, Cause::Due { due, attempt: 0 });
+    assert!(bench.execute(&run).status.is_success());
+    let run = bench.queue(expire(&[&newer])).unwrap();
+    let ended = bench.execute(&bench.run(run));
+    assert_eq!(ended.status, RunStatus::Success, "{ended:?}");
+    assert!(is_trashed(&bench.condition(&newer)));
+}
+
+#[test]
+fn what_somebody_wants_back_meanwhile_stays_and_whoever_wanted_it_deleted_is_told() {
+    let (bench, older, _) = two();
+    let run = bench.queue(expire(&[&older])).unwrap();
+    let request = Box::new(crate::model::restore::RestoreRequest::whole());
+    let (archive, location) = (older.id, older.location.clone());
+    bench.enqueue(Work::Restore { archive, location, request }, Cause::Manual);
+    let ended = bench.execute(&bench.run(run));
+    assert_eq!(ended.status, RunStatus::Warning);
+    assert!(ended.summary.contains("is in use by run"), "{}", ended.summary);
+    assert_eq!(bench.condition(&older), Condition::Present);
 }

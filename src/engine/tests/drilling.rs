@@ -168,7 +168,7 @@ fn a_drill_that_a_crash_ended_is_swept_and_begun_anew() {
 
 #[test]
 fn an_instant_of_the_schedule_is_handled_once() {
-    let mut bench = Bench::with_job("drill = { schedule = \"* * * * *\" }\n");
+    let bench = Bench::with_job("drill = { schedule = \"* * * * *\" }\n");
     let archive = bench.back_up();
     let job = "notes".parse().unwrap();
     let known_since = Some(ago(bench.core().now(), 1));

@@ -125,3 +125,49 @@ fn a_run_that_was_asked_to_stop_is_put_off_and_not_lost() {
         Some(RunStatus::Interrupted)
     );
 }
+
+#[test]
+fn a_run_that_hangs_is_given_up_and_told_and_its_lane_goes_on() {
+    let bench = Bench::with_job("");
+    bench.look();
+    let archive = bench.back_up();
+    let core = bench.core();
+    let store = core.store(&archive.location).unwrap();
+    // Whoever wants to delete something there now never comes to an end.
+    let door = core.moving(&archive.location, store.as_ref()).unwrap();
+    let until = core.now();
+    bench.set_condition(&archive, Condition::Trashed { until });
+    let archives = vec![archive.id];
+    let work = Work::EmptyTrash { location: archive.location.clone(), archives };
+    let run = bench.enqueue(work, Cause::Manual);
+    let running = Running { patience: Duration::from_millis(50), ..Running::new(core, &run) };
+    let stop = running.stop.clone();
+    let attendant = Arc::clone(core.folder(&archive.location).unwrap().attendant());
+    let before = attendant.moved();
+    let given_up = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // It waits, and asks whether that is in vain.
+            while attendant.moved() == before {
+                std::thread::yield_now();
+            }
+            stop.request(Stopped::TimedOut);
+        });
+        bench.execute_with(&running)
+    });
+    assert_eq!(given_up.status, RunStatus::Error);
+    assert!(given_up.summary.contains("was given up"), "{}", given_up.summary);
+    assert!(core.running().is_empty(), "its lane is free");
+    bench.back_up();
+    bench.look();
+    let told = format!("run {} (empty-trash) was given up and hangs still", run.id);
+    let notes = || core.view.load().plan.notes.clone();
+    assert!(notes().iter().any(|note| note.text.starts_with(&told)), "{:?}", notes());
+    drop(door);
+    bench.runtime.block_on(async {
+        while !core.given_up().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    });
+    bench.look();
+    assert!(!notes().iter().any(|note| note.text.starts_with(&told)), "{:?}", notes());
+}

@@ -1,6 +1,7 @@
 //! Starts, restarts, reloads.
 
 use super::*;
+use crate::engine::awake::AWAKE_AT;
 use crate::engine::wanted;
 use crate::model::desired::SecretRef;
 use crate::process;
@@ -17,7 +18,7 @@ fn an_archive_published_just_before_a_crash_needs_no_approval() {
     bench.look();
     assert_eq!(bench.condition(&newer), Condition::Present);
     let facts = bench.core().state.series_facts().unwrap();
-    assert!(facts.get(&newer.series()).is_none_or(|facts| !facts.adopted));
+    assert!(facts.get(&newer.written_series()).is_none_or(|facts| !facts.adopted));
 }
 
 #[test]
@@ -30,7 +31,7 @@ fn archives_found_without_a_record_count_as_adopted() {
     }
     bench.start(Autonomy::Daemon);
     bench.look();
-    assert!(bench.core().state.series_facts().unwrap()[&archives[0].series()].adopted);
+    assert!(bench.core().state.series_facts().unwrap()[&archives[0].written_series()].adopted);
     assert_eq!(bench.core().view.load().plan.blocked.len(), 1);
     assert!(!bench.opens("expire"));
 }
@@ -45,6 +46,28 @@ fn a_run_the_machine_stopped_under_is_interrupted_and_tried_again() {
     assert_eq!(bench.run(run.id).status, RunStatus::Interrupted);
     let attempt = bench.facts().last_attempt.unwrap();
     assert_eq!((attempt.number, attempt.status), (0, RunStatus::Interrupted));
+}
+
+/// What becomes of a run that waited in the queue while larder was away for so many minutes.
+fn after_an_absence_of(minutes: i64, more: &str, cause: Cause) -> RunStatus {
+    let mut bench = Bench::with_job(more);
+    let run = bench.enqueue(backup(), cause);
+    let last = bench.core().now().checked_sub(SignedDuration::from_mins(minutes)).unwrap();
+    bench.core().state.put_value(AWAKE_AT, &last.to_string()).unwrap();
+    bench.start(Autonomy::Daemon);
+    bench.look();
+    bench.run(run.id).status
+}
+
+#[test]
+fn what_waited_when_the_machine_went_off_waits_for_its_next_time_where_the_job_says_so() {
+    let stops_something = "before = [\"true\"]\n";
+    let due = Cause::Due { due: Timestamp::now(), attempt: 0 };
+    assert_eq!(after_an_absence_of(60, stops_something, due.clone()), RunStatus::Cancelled);
+    // A restart is no absence, somebody's word stays, and so does a job that harms nothing.
+    assert_eq!(after_an_absence_of(5, stops_something, due.clone()), RunStatus::Queued);
+    assert_eq!(after_an_absence_of(60, stops_something, Cause::Manual), RunStatus::Queued);
+    assert_eq!(after_an_absence_of(60, "", due), RunStatus::Queued);
 }
 
 #[test]
@@ -65,6 +88,58 @@ fn jobs_that_vanish_over_a_restart_freeze_retention_until_that_is_approved() {
     assert!(bench.core().state.freezes().unwrap().is_empty());
     bench.start(Autonomy::Apply);
     assert!(bench.core().state.freezes().unwrap().is_empty());
+}
+
+/// What the plan says of the state, and what to approve.
+fn said_of_the_state(bench: &Bench) -> Vec<(String, String)> {
+    bench.look();
+    let view = bench.core().view.load_full();
+    let notes = view.plan.notes.iter().filter(|note| note.text.contains("found damaged"));
+    let told = notes.map(|note| {
+        assert_eq!((note.weight, &note.job), (crate::reconcile::Weight::Problem, &None));
+        let hash = note.text.split("larder approve ").nth(1).unwrap();
+        (note.text.clone(), hash.split('`').next().unwrap().to_owned())
+    });
+    told.collect()
+}
+
+#[test]
+fn a_state_that_was_set_aside_is_told_until_somebody_says_that_it_is_known() {
+    let mut bench = Bench::with_job("");
+    bench.look();
+    let archive = bench.back_up();
+    assert!(said_of_the_state(&bench).is_empty());
+    bench.core = None;
+    std::fs::write(bench.path("state/state.redb"), b"nothing that anybody can read").unwrap();
+    // Whatever opens it first need not be what somebody reads.
+    for autonomy in [Autonomy::Apply, Autonomy::OnRequest, Autonomy::Daemon] {
+        bench.start(autonomy);
+        assert_eq!(said_of_the_state(&bench).len(), 1);
+    }
+    assert_eq!(bench.condition(&archive), Condition::Present);
+    let (text, hash) = said_of_the_state(&bench).remove(0);
+    assert!(text.contains("/state.redb.corrupt-"), "{text}");
+    bench.ask(|reply| Request::Approve("000000000000".to_owned(), reply)).unwrap_err();
+    assert_eq!(said_of_the_state(&bench).len(), 1);
+    bench.ask(|reply| Request::Approve(hash, reply)).unwrap();
+    assert!(said_of_the_state(&bench).is_empty());
+    bench.start(Autonomy::Daemon);
+    assert!(said_of_the_state(&bench).is_empty());
+}
+
+#[test]
+fn a_state_that_went_back_is_told_once_however_often_it_did() {
+    let mut bench = Bench::with_job("");
+    let back = crate::state::Opened { rolled_back: true, ..crate::state::Opened::default() };
+    for hours in [2, 1] {
+        let at = ago(bench.core().now(), hours);
+        crate::engine::damage::note_opened(&bench.core().state, &back, at).unwrap();
+    }
+    bench.start(Autonomy::Daemon);
+    let told = said_of_the_state(&bench);
+    assert_eq!(told.len(), 1, "{told:?}");
+    bench.ask(|reply| Request::Approve(told[0].1.clone(), reply)).unwrap();
+    assert!(said_of_the_state(&bench).is_empty());
 }
 
 #[test]
@@ -117,7 +192,7 @@ fn apply_called_by_cron_runs_what_came_due_between_two_calls() {
         bench.look();
         bench.set_first_seen(100);
         let last = ago(bench.core().now(), hours);
-        bench.core().state.put_value("applied-at", &last.to_string()).unwrap();
+        bench.core().state.put_value(AWAKE_AT, &last.to_string()).unwrap();
         bench.start(Autonomy::Apply);
         let started = bench.core().started_at;
         bench.look();

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::rsync::Listed;
 use super::{PeerError, Said, Ssh};
+use crate::progress::Progress;
 use crate::stop::Stop;
 
 mod keep;
@@ -150,7 +151,7 @@ impl Hold<'_> {
         }
     }
 
-    /// The same before a name.
+    /// The folder as it stands before a name.
     fn inside(&self) -> String {
         let folder = self.folder();
         if folder == "./" { String::new() } else { folder }
@@ -172,6 +173,21 @@ impl Hold<'_> {
     /// It cannot be asked.
     pub fn take(&self, names: &[String], to: &Path, stop: &Stop) -> Result<(), PeerError> {
         self.ssh.get(&self.inside(), names, to, stop)
+    }
+
+    /// Takes a file from there, whatever its size, into a file here that is there already. What
+    /// came before something broke is not sent again when the same is asked for once more.
+    ///
+    /// # Errors
+    /// It is not there, or the connection breaks.
+    pub fn fetch(
+        &self,
+        name: &str,
+        into: &Path,
+        stop: &Stop,
+        progress: &Progress,
+    ) -> Result<(), PeerError> {
+        self.ssh.fetch(&format!("{}{name}", self.inside()), into, stop, progress)
     }
 
     /// Removes files there, in this order. Those that are gone already are fine.

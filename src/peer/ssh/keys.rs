@@ -39,7 +39,7 @@ pub enum KeyError {
 pub enum Let<'a> {
     /// Add archives to a folder, and neither delete nor replace any.
     Hold(&'a Path),
-    /// The same, and remove archives.
+    /// Add archives to a folder and remove them, and replace none.
     Prune(&'a Path),
     /// Hand over uploads to a larder there, as the peer of this name.
     Receive(&'a str),

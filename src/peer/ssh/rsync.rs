@@ -52,11 +52,8 @@ impl Ssh {
         progress: &Progress,
     ) -> Result<(), PeerError> {
         let mut argv = self.rsync(more);
-        argv.extend(["--times", "--info=progress2", "--no-h", "--outbuf=N"].map(str::to_owned));
-        if let Some(bandwidth) = self.bandwidth {
-            // It counts in KiB.
-            argv.push(format!("--bwlimit={}", (bandwidth.0 / 1024).max(1)));
-        }
+        argv.push("--times".to_owned());
+        argv.extend(self.moving());
         argv.extend(["--".to_owned(), file.display().to_string(), format!("{FAR}:{to}")]);
         let mut count = Count::default();
         let said = self.call(argv, LARGE, stop, &mut |bytes| {
@@ -111,6 +108,34 @@ impl Ssh {
         argv.extend(["--".to_owned(), format!("{FAR}:{folder}")]);
         let said = self.well(self.call(argv, SMALL, stop, &mut |_| {})?)?;
         Ok(said.text().lines().filter_map(listed).collect())
+    }
+
+    /// Takes one file there into one here. What came stays where it breaks off, for the next time.
+    pub(super) fn fetch(
+        &self,
+        there: &str,
+        into: &Path,
+        stop: &Stop,
+        progress: &Progress,
+    ) -> Result<(), PeerError> {
+        let mut argv = self.rsync(&["--partial", "--no-perms", "--ignore-times"]);
+        argv.extend(self.moving());
+        argv.extend(["--".to_owned(), format!("{FAR}:{there}"), into.display().to_string()]);
+        let mut count = Count::default();
+        let said = self.call(argv, LARGE, stop, &mut |bytes| {
+            progress.add_bytes(count.feed(bytes));
+        })?;
+        self.well(said).map(drop)
+    }
+
+    /// The words for what takes its time: how far it is, and how fast it may be.
+    fn moving(&self) -> Vec<String> {
+        let mut words = ["--info=progress2", "--no-h", "--outbuf=N"].map(str::to_owned).to_vec();
+        if let Some(bandwidth) = self.bandwidth {
+            // It counts in KiB.
+            words.push(format!("--bwlimit={}", (bandwidth.0 / 1024).max(1)));
+        }
+        words
     }
 
     /// Takes small files of a folder there into a directory here; what is gone meanwhile, or too

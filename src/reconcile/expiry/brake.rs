@@ -1,7 +1,6 @@
 //! The brake: what no pass may delete before a person has approved exactly that.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::Sitting;
 use super::group::Ruling;
 use crate::model::archive::{ArchiveId, Series};
+use crate::model::hex;
 use crate::model::retention::Policy;
 use crate::reconcile::judge::{Class, is_future};
 
@@ -17,8 +17,10 @@ use crate::reconcile::judge::{Class, is_future};
 const ALWAYS: usize = 3;
 /// Which share of the good archives may leave at once, in per cent.
 const SHARE: usize = 30;
-/// How far back the brake adds up, for received series and for deletions that were asked for.
-const WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How far back the brake adds up, for received series and for deletions that were asked for: what
+/// is counted, and so what has to be remembered.
+pub const BRAKE_WINDOW: SignedDuration = SignedDuration::from_hours(WINDOW_DAYS * 24);
+const WINDOW_DAYS: i64 = 7;
 
 /// What approves the deletion of exactly these archives: 12 hex digits of a SHA-256 over the
 /// series and the ids, in whatever order they are given.
@@ -35,10 +37,7 @@ pub fn approval_hash(series: &Series, archives: &[ArchiveId]) -> String {
     for id in ids {
         digest.update(id.0.as_bytes());
     }
-    digest.finalize().iter().take(6).fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes everything");
-        text
-    })
+    hex::encode(&digest.finalize()[..6])
 }
 
 /// Why `deleting` good archives more must not be deleted on request (by the API or a peer) from a
@@ -55,7 +54,7 @@ pub fn request_brake(
     let most = most_at_once(good + left);
     (left + deleting > most).then(|| {
         format!(
-            "{} of {} good archives would have left within 7 days; {most} may",
+            "{} of {} good archives would have left within {WINDOW_DAYS} days; {most} may",
             left + deleting,
             good + left
         )
@@ -95,7 +94,7 @@ impl Sitting<'_> {
         let most = most_at_once(good + left) + self.days_of_arrival();
         (leaving + left > most).then(|| {
             format!(
-                "{} of {} good archives would have left within 7 days; {most} may",
+                "{} of {} good archives would have left within {WINDOW_DAYS} days; {most} may",
                 leaving + left,
                 good + left
             )
@@ -137,7 +136,7 @@ fn left_lately(recent: &[(Timestamp, u32)], now: Timestamp) -> usize {
 }
 
 fn is_recent(at: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(at) < WINDOW
+    now.duration_since(at) < BRAKE_WINDOW
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use jiff::civil::Date;
 use jiff::{Timestamp, Zoned};
 
-use crate::model::archive::{Archive, ArchiveId, Condition, How, Outcome, Series};
+use super::lineage::{Line, Lineage, sender};
+use crate::model::archive::{Archive, ArchiveId, Condition, Outcome, Series};
 use crate::model::desired::Desired;
 use crate::model::job::{Ended, Job};
 use crate::model::name::{InstanceName, JobName, PlaceName};
@@ -51,11 +52,11 @@ pub(crate) struct Group<'a> {
     manual: Vec<bool>,
 }
 
-/// A series, and the peer that sent it.
-pub(crate) type Key = (Series, Option<PlaceName>);
-
 /// Every group of the catalogue, by series. Archives in the trash belong to none.
-pub(crate) fn groups<'a>(desired: &'a Desired, observed: &'a Observed) -> BTreeMap<Key, Group<'a>> {
+pub(crate) fn groups<'a>(
+    desired: &'a Desired,
+    observed: &'a Observed,
+) -> BTreeMap<Line, Group<'a>> {
     type Raw<'a> = (&'a InstanceName, &'a JobName, &'a PlaceName, Option<&'a PlaceName>);
     let mut raw: HashMap<Raw<'a>, Vec<&'a Archive>> = HashMap::new();
     let mut manual: HashSet<ArchiveId> = HashSet::new();
@@ -66,21 +67,18 @@ pub(crate) fn groups<'a>(desired: &'a Desired, observed: &'a Observed) -> BTreeM
         if matches!(archive.condition, Condition::Trashed { .. }) {
             continue;
         }
-        let from = match &archive.how {
-            How::Received { from } => Some(from),
-            How::Scheduled | How::Manual | How::Copied { .. } | How::Adopted => None,
-        };
+        let from = sender(archive);
         let key = (&archive.origin, &archive.job, &archive.location, from);
         raw.entry(key).or_default().push(archive);
     }
 
-    let formerly = Formerly::of(desired);
-    let mut groups: BTreeMap<Key, Group<'a>> = BTreeMap::new();
+    let lineage = Lineage::of(desired);
+    let mut groups: BTreeMap<Line, Group<'a>> = BTreeMap::new();
     for ((origin, job, location, from), archives) in raw {
         let written =
             Series { origin: origin.clone(), job: job.clone(), location: location.clone() };
         let series = match from {
-            None => formerly.today(&written),
+            None => lineage.today(&written),
             Some(_) => written.clone(),
         };
         let is_undescribed = archives.iter().any(|archive| archive.is_undescribed());
@@ -366,45 +364,5 @@ fn class_of(archive: &Archive, manual: bool) -> Class {
         (Condition::Present | Condition::Unavailable, Outcome::Partial | Outcome::Good) => {
             if manual { Class::Manual } else { Class::Good }
         }
-    }
-}
-
-/// Earlier names, by what they are now.
-struct Formerly<'a> {
-    desired: &'a Desired,
-    jobs: HashMap<&'a str, &'a JobName>,
-}
-
-impl<'a> Formerly<'a> {
-    fn of(desired: &'a Desired) -> Self {
-        let jobs = desired
-            .jobs
-            .values()
-            .flat_map(|job| job.formerly.iter().map(|earlier| (earlier.as_str(), &job.name)))
-            // A name that is in use belongs to who uses it.
-            .filter(|(earlier, _)| !desired.jobs.keys().any(|name| name.as_str() == *earlier))
-            .collect();
-        Self { desired, jobs }
-    }
-
-    /// The series that archives of `written` belong to now.
-    fn today(&self, written: &Series) -> Series {
-        let instance = &self.desired.instance;
-        let mut series = written.clone();
-        if instance.formerly.contains(&series.origin) {
-            series.origin = instance.name.clone();
-        }
-        if series.origin != instance.name || self.desired.jobs.contains_key(&series.job) {
-            return series;
-        }
-        if let Some(name) = self.jobs.get(series.job.as_str()) {
-            series.job = (*name).clone();
-        } else if let Some((declared, item)) = series.job.as_str().split_once('/')
-            && let Some(name) = self.jobs.get(declared)
-            && let Ok(name) = format!("{name}/{item}").parse()
-        {
-            series.job = name;
-        }
-        series
     }
 }

@@ -4,20 +4,24 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 
-use super::group::{Group, Key, policy_at};
+use super::group::{Group, policy_at};
+use super::lineage::Line;
+use super::uses::need_of;
 use crate::model::archive::{ArchiveId, Series, Sha256};
 use crate::model::contact::Contact;
 use crate::model::desired::Desired;
 use crate::model::job::Job;
 use crate::model::name::PlaceName;
 use crate::model::observed::Observed;
-use crate::model::run::{RunStatus, Work};
 use crate::reconcile::judge::Days;
 use crate::reconcile::judge::{Candidate, Class, Hold, is_future, judge, newest_good};
 
 /// What needs which archive where.
 pub(crate) struct Holds {
-    by_archive: HashMap<(ArchiveId, PlaceName), Vec<Hold>>,
+    /// What runs need, wherever it rests.
+    by_runs: HashMap<ArchiveId, Vec<Hold>>,
+    /// Originals whose copies are still to come.
+    without_copies: HashSet<(ArchiveId, PlaceName)>,
     waiting: HashMap<Series, Waiting>,
 }
 
@@ -34,35 +38,18 @@ impl Holds {
     pub(crate) fn find(
         desired: &Desired,
         observed: &Observed,
-        groups: &BTreeMap<Key, Group<'_>>,
+        groups: &BTreeMap<Line, Group<'_>>,
         now: &Zoned,
     ) -> Self {
-        let mut holds = Self { by_archive: HashMap::new(), waiting: HashMap::new() };
-        for run in &observed.open_runs {
-            match &run.work {
-                Work::Send { archive, from, to, .. } => {
-                    holds.put(*archive, from, Hold::TransferTo(to.clone()));
-                }
-                // One that only waits to be verified is not in use: the space that an expiry
-                // frees must not wait for all verifications of a night.
-                Work::Verify { archive, location } if run.status == RunStatus::Running => {
-                    holds.put(*archive, location, Hold::InUse(run.id));
-                }
-                // What somebody wants back stays from the moment that it is asked for.
-                Work::Restore { archive, location, .. } => {
-                    holds.put(*archive, location, Hold::InUse(run.id));
-                }
-                Work::Drill { archive, location, .. } if run.status == RunStatus::Running => {
-                    holds.put(*archive, location, Hold::InUse(run.id));
-                }
-                Work::Verify { .. }
-                | Work::Drill { .. }
-                | Work::Backup { .. }
-                | Work::Expire { .. }
-                | Work::EmptyTrash { .. }
-                | Work::Fetch { .. }
-                | Work::Prune { .. }
-                | Work::Adopt { .. } => {}
+        let mut holds = Self {
+            by_runs: HashMap::new(),
+            without_copies: HashSet::new(),
+            waiting: HashMap::new(),
+        };
+        for (id, hold) in observed.open_runs.iter().filter_map(need_of) {
+            let needed = holds.by_runs.entry(id).or_default();
+            if !needed.contains(&hold) {
+                needed.push(hold);
             }
         }
         for ((_, from), home) in groups {
@@ -80,12 +67,13 @@ impl Holds {
 
     /// Writes the holds of a series' archives into its candidates.
     pub(crate) fn put_on(&self, candidates: &mut [Candidate], location: &PlaceName) {
-        if self.by_archive.is_empty() {
+        if self.by_runs.is_empty() && self.without_copies.is_empty() {
             return;
         }
         for candidate in candidates {
-            if let Some(holds) = self.by_archive.get(&(candidate.id, location.clone())) {
-                candidate.holds.clone_from(holds);
+            candidate.holds = self.by_runs.get(&candidate.id).cloned().unwrap_or_default();
+            if self.without_copies.contains(&(candidate.id, location.clone())) {
+                candidate.holds.push(Hold::WaitingForCopies);
             }
         }
     }
@@ -109,13 +97,6 @@ impl Holds {
         })
     }
 
-    fn put(&mut self, archive: ArchiveId, location: &PlaceName, hold: Hold) {
-        let holds = self.by_archive.entry((archive, location.clone())).or_default();
-        if !holds.contains(&hold) {
-            holds.push(hold);
-        }
-    }
-
     /// Holds the archives at home that lack a copy which is still to come: one that is newer than
     /// all that its place has, and that the place would keep if everything missing came now.
     fn wait_for_copies(
@@ -124,7 +105,7 @@ impl Holds {
         home: &Group<'_>,
         desired: &Desired,
         observed: &Observed,
-        groups: &BTreeMap<Key, Group<'_>>,
+        groups: &BTreeMap<Line, Group<'_>>,
         now: &Zoned,
     ) {
         let good: Vec<Candidate> = home
@@ -193,7 +174,7 @@ impl Holds {
             }
             // Released by a good archive that came later, not by time alone: no timer deletes.
             if until > newest.arrived {
-                self.put(archive.id, &home.series.location, Hold::WaitingForCopies);
+                self.without_copies.insert((archive.id, home.series.location.clone()));
             }
         }
         if !waiting.all.is_empty() {

@@ -3,39 +3,58 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use jiff::{SignedDuration, ToSpan, Zoned};
+use jiff::{ToSpan, Zoned};
 
-use super::{Candidate, Class, Hold, Keep, Verdict, judge, newest_good};
+use super::{Candidate, Class, Hold, Keep, Reason, Verdict, judge, newest_good};
 use crate::model::archive::ArchiveId;
-use crate::model::retention::Policy;
+use crate::model::retention::{Mode, Policy};
+use crate::model::schedule::Schedule;
 
-/// How far ahead is looked, in daily runs: about 22 years.
+/// How far ahead is looked, in runs, and in days: about 22 years.
 const HORIZON: usize = 8192;
 
-/// The day on which a kept archive would leave if one good archive came every day from now on;
-/// `None` for one that leaves already, and where nothing tells: pinned, read by a run, lost, or
-/// not within twenty years. One that waits for copies is taken to get them.
+/// When further archives of a series come.
+#[derive(Debug, Clone, Copy)]
+pub enum Pace<'a> {
+    /// At each instant of a job's schedule.
+    Scheduled {
+        /// When it runs.
+        schedule: &'a Schedule,
+        /// Whether it runs just now: that archive comes at once.
+        is_running: bool,
+    },
+    /// Once a day, at the hour of the newest good one: where no job of this instance tells.
+    Daily,
+    /// None comes any more: the job is disabled.
+    Never,
+}
+
+/// The day on which a kept archive would leave if a good archive came at every coming run; `None`
+/// for one that leaves already, and where nothing tells: no run to come, pinned, read by a run,
+/// lost, not within twenty years, or not within as many runs as these have days. One that waits for
+/// copies is taken to get them.
 #[must_use]
 pub fn leaves_on(
     policy: &Policy,
     keep: &Keep,
     archives: &[Candidate],
     id: ArchiveId,
+    pace: Pace<'_>,
     now: &Zoned,
 ) -> Option<Date> {
     let wanted = BTreeSet::from([id]);
-    Leaving::of(policy, keep, archives, &wanted, now).day(id)
+    Leaving::of(policy, keep, archives, &wanted, pace, now).day(id)
 }
 
-/// The same for several archives of a series: what was judged for one is not judged again for
-/// another, so that a page of a series of thousands costs little more than one of them.
+/// The days on which several archives of a series leave: what was judged for one is not judged
+/// again for another, so that a page of a series of thousands costs little more than one of them.
 pub(crate) struct Leaving<'a> {
     policy: &'a Policy,
     keep: &'a Keep,
     wanted: &'a BTreeSet<ArchiveId>,
     now: &'a Zoned,
     stays_now: BTreeSet<ArchiveId>,
-    coming: Coming,
+    coming: Coming<'a>,
     known: usize,
     row: Vec<Candidate>,
     /// Those of the wanted that stay after so many runs, and the day of the last of these.
@@ -48,19 +67,27 @@ impl<'a> Leaving<'a> {
         keep: &'a Keep,
         archives: &[Candidate],
         wanted: &'a BTreeSet<ArchiveId>,
+        pace: Pace<'a>,
         now: &'a Zoned,
     ) -> Self {
         let mut row: Vec<Candidate> = archives.to_vec();
         for archive in &mut row {
             archive.holds.retain(|hold| *hold != Hold::WaitingForCopies);
         }
+        // What no run takes away is not looked for in all those to come.
+        let for_ever: BTreeSet<ArchiveId> = judge(policy, keep, &row, now)
+            .iter()
+            .filter(|verdict| verdict.reasons.iter().any(outlasts_runs))
+            .map(|verdict| verdict.id)
+            .collect();
+        let stays_now = staying(&judge(policy, keep, archives, now), wanted);
         Self {
             policy,
             keep,
             wanted,
             now,
-            stays_now: staying(&judge(policy, keep, archives, now), wanted),
-            coming: Coming::after(archives, now),
+            stays_now: &stays_now - &for_ever,
+            coming: Coming::after(archives, policy, pace, now),
             known: archives.len(),
             row,
             judged: BTreeMap::new(),
@@ -74,7 +101,15 @@ impl<'a> Leaving<'a> {
         }
         // Runs only ever take archives away, so the first one that does can be found by halving.
         let (mut still, mut gone) = (0, 1);
-        while self.after(gone)?.0.contains(&id) {
+        loop {
+            // A schedule may end before: then its last run is the last that takes anything away.
+            gone = self.foresee(gone);
+            if gone == still {
+                return None;
+            }
+            if !self.after(gone)?.0.contains(&id) {
+                break;
+            }
             (still, gone) = (gone, gone * 2);
             if gone > HORIZON {
                 return None;
@@ -87,11 +122,18 @@ impl<'a> Leaving<'a> {
         self.after(gone).map(|(_, day)| *day)
     }
 
+    /// Makes the archives of the next `runs` runs; how many there are of these.
+    fn foresee(&mut self, runs: usize) -> usize {
+        while self.row.len() < self.known + runs {
+            let Some(next) = self.coming.next() else { break };
+            self.row.push(next);
+        }
+        runs.min(self.row.len() - self.known)
+    }
+
+    /// What stays after so many runs, which were foreseen.
     fn after(&mut self, runs: usize) -> Option<&(BTreeSet<ArchiveId>, Date)> {
         if !self.judged.contains_key(&runs) {
-            while self.row.len() < self.known + runs {
-                self.row.push(self.coming.run(self.row.len() - self.known)?);
-            }
             let there = &self.row[..self.known + runs];
             let at = there.last()?.created_at.to_zoned(self.now.time_zone().clone());
             let stay = staying(&judge(self.policy, self.keep, there, &at), self.wanted);
@@ -106,37 +148,92 @@ fn staying(verdicts: &[Verdict], wanted: &BTreeSet<ArchiveId>) -> BTreeSet<Archi
     stay.map(|verdict| verdict.id).collect()
 }
 
-/// The archives to come of a series that gets one a day, at the hour of its newest good one.
-struct Coming {
-    first: Zoned,
+/// Whether an archive is kept by what scheduled runs do not change, however many come.
+fn outlasts_runs(reason: &Reason) -> bool {
+    match reason {
+        Reason::Pinned
+        | Reason::Held(_)
+        | Reason::NewestManual
+        | Reason::Unrecorded
+        | Reason::Lost => true,
+        Reason::Count { .. }
+        | Reason::Daily(_)
+        | Reason::Weekly(_)
+        | Reason::Monthly(_)
+        | Reason::Yearly(_)
+        | Reason::Newest
+        | Reason::Floor
+        | Reason::Future
+        | Reason::Partial
+        | Reason::Suspect { .. }
+        | Reason::Manual { .. }
+        | Reason::Damaged
+        | Reason::Immutable { .. }
+        | Reason::Received
+        | Reason::Orphaned
+        | Reason::Expired(_) => false,
+    }
+}
+
+/// The archives to come of a series, one after another.
+struct Coming<'a> {
+    pace: Pace<'a>,
+    /// When the last one came, or what the next one comes after; for daily ones, the first.
+    at: Zoned,
+    /// The run after that, where it is known.
+    ahead: Option<Zoned>,
+    end: Zoned,
+    made: usize,
+    /// So many are followed run by run; of later days only the last run is.
+    ///
+    /// A policy of so many archives counts runs. The others count days, weeks and months: what
+    /// leaves on a day has left at its last run, and a job of every minute has 1 440 a day.
+    each: usize,
     received: bool,
 }
 
-impl Coming {
-    fn after(archives: &[Candidate], now: &Zoned) -> Self {
-        let Some(newest) = newest_good(archives, now) else {
-            return Self { first: now.clone(), received: false };
+impl<'a> Coming<'a> {
+    fn after(archives: &[Candidate], policy: &Policy, pace: Pace<'a>, now: &Zoned) -> Self {
+        let newest = newest_good(archives, now);
+        let each = match policy.mode {
+            Mode::Count(of) => usize::try_from(of).unwrap_or(usize::MAX),
+            Mode::Daily(_) | Mode::Gfs { .. } => 0,
         };
-        let zone = now.time_zone();
-        let soonest = newest.created_at.checked_add(SignedDuration::from_secs(1));
-        let soonest = soonest.unwrap_or(newest.created_at).max(now.timestamp());
-        let day = if newest.day < now.date() {
-            now.date()
-        } else {
-            newest.day.checked_add(1.day()).unwrap_or(newest.day)
+        let last = newest.map_or(now.timestamp(), |newest| newest.created_at.max(now.timestamp()));
+        let last = last.to_zoned(now.time_zone().clone());
+        // Later than the newest one, that it may be the newest.
+        let soonest = || last.checked_add(1.second()).unwrap_or_else(|_| last.clone());
+        let (at, ahead) = match (newest, pace) {
+            (Some(newest), Pace::Daily) => (daily_after(newest, now, soonest()), None),
+            (None, Pace::Daily) | (_, Pace::Never) => (now.clone(), None),
+            (_, Pace::Scheduled { is_running, .. }) => {
+                let running = is_running.then(soonest);
+                (last, running)
+            }
         };
-        let hour = newest.created_at.to_zoned(zone.clone()).time();
-        let first = day.to_datetime(hour).to_zoned(zone.clone());
-        let first = first.map_or(soonest, |first| first.timestamp().max(soonest));
-        Self { first: first.to_zoned(zone.clone()), received: newest.received }
+        let days = i64::try_from(HORIZON).unwrap_or(i64::MAX).days();
+        let end = now.checked_add(days).unwrap_or_else(|_| now.clone());
+        let received = newest.is_some_and(|newest| newest.received);
+        Self { pace, at, ahead, end, made: 0, each, received }
     }
 
-    fn run(&self, number: usize) -> Option<Candidate> {
-        let days = i64::try_from(number).ok()?;
-        let at = self.first.checked_add(days.days()).ok()?;
+    fn next(&mut self) -> Option<Candidate> {
+        let at = match self.pace {
+            Pace::Never => return None,
+            Pace::Daily => {
+                let days = i64::try_from(self.made).ok()?;
+                self.at.checked_add(days.days()).ok()?
+            }
+            Pace::Scheduled { schedule, .. } => self.run(schedule)?,
+        };
+        if at > self.end {
+            return None;
+        }
+        // Far from every id that is in use: ids of archives are random.
+        let id = ArchiveId(uuid::Uuid::from_u128(u128::MAX - self.made as u128));
+        self.made += 1;
         Some(Candidate {
-            // Far from every id that is in use: ids of archives are random.
-            id: ArchiveId(uuid::Uuid::from_u128(u128::MAX - number as u128)),
+            id,
             created_at: at.timestamp(),
             arrived: at.timestamp(),
             day: at.date(),
@@ -146,4 +243,45 @@ impl Coming {
             holds: Vec::new(),
         })
     }
+
+    /// The next run that is followed.
+    fn run(&mut self, schedule: &Schedule) -> Option<Zoned> {
+        let mut run = match self.ahead.take() {
+            Some(run) => run,
+            None => schedule.next_after(&self.at)?,
+        };
+        if self.made >= self.each {
+            self.ahead = schedule.next_after(&run);
+            if self.ahead.as_ref().is_some_and(|ahead| ahead.date() == run.date()) {
+                self.ahead = None;
+                run = last_of_day(schedule, run);
+            }
+        }
+        self.at = run.clone();
+        Some(run)
+    }
+}
+
+/// The first of daily archives, at the hour of the newest.
+fn daily_after(newest: &Candidate, now: &Zoned, soonest: Zoned) -> Zoned {
+    let zone = now.time_zone();
+    let day = if newest.day < now.date() {
+        now.date()
+    } else {
+        newest.day.checked_add(1.day()).unwrap_or(newest.day)
+    };
+    let hour = newest.created_at.to_zoned(zone.clone()).time();
+    let first = day.to_datetime(hour).to_zoned(zone.clone());
+    match first {
+        Ok(first) => first.max(soonest),
+        Err(_) => soonest,
+    }
+}
+
+/// The last run on the day of a run.
+fn last_of_day(schedule: &Schedule, run: Zoned) -> Zoned {
+    let end = run.tomorrow().and_then(|next| next.start_of_day());
+    let end = end.and_then(|end| end.checked_sub(1.second()));
+    let last = end.ok().and_then(|end| schedule.last_at_or_before(&end));
+    last.filter(|last| *last > run).unwrap_or(run)
 }

@@ -9,8 +9,9 @@ use crate::model::archive::{ArchiveId, Condition, Series};
 use crate::model::desired::Desired;
 use crate::model::name::PlaceName;
 use crate::model::observed::Observed;
+use crate::model::run::Work;
 use crate::reconcile::expiry::{Holds, Ruling, group};
-use crate::reconcile::judge::{Candidate, Leaving, Reason, Verdict};
+use crate::reconcile::judge::{Candidate, Leaving, Pace, Reason, Verdict};
 
 /// The answer to `larder why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +24,9 @@ pub struct Why {
     pub keep: bool,
     /// Everything that keeps it, or the one reason why it would leave at the next pass.
     pub reasons: Vec<String>,
-    /// The day on which it would leave if every coming run succeeds, daily; `None` where nothing
-    /// tells. Windows are counted in archives and days of archives: a job that runs once a week
-    /// keeps it longer.
+    /// The day on which it would leave if every coming run of its job succeeds (of what a peer
+    /// sends: if one comes every day); `None` where nothing tells, or no run is to come. Windows
+    /// are counted in archives and days of archives: a job that runs once a week keeps it longer.
     pub leaves_on: Option<Date>,
 }
 
@@ -45,7 +46,7 @@ pub fn why(
     if let Condition::Trashed { until } = archive.condition {
         let until = until.to_zoned(now.time_zone().clone());
         return Some(Why {
-            series: archive.series(),
+            series: archive.written_series(),
             ruling: Ruling::Orphaned("it is in the trash".to_owned()),
             keep: false,
             reasons: vec![format!("in the trash until {}", until.strftime("%Y-%m-%d %H:%M"))],
@@ -65,7 +66,8 @@ pub fn why(
     let wanted = BTreeSet::from([id]);
     let leaves_on = match &group.ruling {
         Ruling::Policy(policy) => {
-            let mut leaving = Leaving::of(policy, group.keep(), &candidates, &wanted, now);
+            let pace = pace(group, observed);
+            let mut leaving = Leaving::of(policy, group.keep(), &candidates, &wanted, pace, now);
             leaves(group, &mut leaving, &candidates[index], verdict, now)
         }
         Ruling::Ended | Ruling::Received | Ruling::Orphaned(_) => None,
@@ -103,7 +105,8 @@ pub fn when_each_leaves(
         let mut candidates = group.candidates();
         holds.put_on(&mut candidates, location);
         let verdicts = group.judge(&candidates, now);
-        let mut leaving = Leaving::of(policy, group.keep(), &candidates, &ids, now);
+        let pace = pace(group, observed);
+        let mut leaving = Leaving::of(policy, group.keep(), &candidates, &ids, pace, now);
         for (archive, verdict) in candidates.iter().zip(&verdicts) {
             if ids.contains(&archive.id)
                 && let Some(day) = leaves(group, &mut leaving, archive, verdict, now)
@@ -113,6 +116,20 @@ pub fn when_each_leaves(
         }
     }
     days
+}
+
+/// When further archives of a series come.
+fn pace<'a>(group: &group::Group<'a>, observed: &Observed) -> Pace<'a> {
+    match group.job {
+        Some(job) if job.enabled => {
+            let is_backup =
+                |work: &Work| matches!(work, Work::Backup { job: of } if *of == job.name);
+            let is_running = observed.open_runs.iter().any(|run| is_backup(&run.work));
+            Pace::Scheduled { schedule: &job.schedule, is_running }
+        }
+        Some(_) => Pace::Never,
+        None => Pace::Daily,
+    }
 }
 
 fn leaves(

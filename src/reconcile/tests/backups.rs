@@ -68,6 +68,26 @@ fn a_job_that_waits_for_the_next_time_is_not_run_for_a_missed_one() {
 }
 
 #[test]
+fn a_job_that_waits_for_the_next_time_is_not_tried_again_for_what_failed_before_the_machine_was_off()
+ {
+    let world = |awake: &str| {
+        World::at(MORNING)
+            .job("web", "0 3 * * *", |job| job.catch_up = CatchUp::Next)
+            .ran("web", "2026-05-07T03:00")
+            .failed(
+                "web",
+                Some("2026-05-08T03:00"),
+                (0, RunStatus::Interrupted),
+                "2026-05-08T03:10",
+            )
+            .with(|observed| observed.awake_since = time(awake))
+    };
+    let is_tried = |awake| !world(awake).plan().actions.is_empty();
+    assert!(is_tried("2026-05-08T02:00"));
+    assert!(!is_tried("2026-05-08T11:00"));
+}
+
+#[test]
 fn two_hundred_jobs_due_at_one_minute_are_all_queued() {
     let mut world = World::at("2026-05-08T02:00");
     for number in 0..200 {

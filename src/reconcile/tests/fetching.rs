@@ -46,7 +46,7 @@ fn tom(mut world: World, fetch_from: &[&str]) -> World {
     contact(world, |contact| contact.presence = Presence::Online)
 }
 
-fn contact(mut world: World, change: impl FnOnce(&mut Contact)) -> World {
+pub(super) fn contact(mut world: World, change: impl FnOnce(&mut Contact)) -> World {
     let known = world.observed.contacts.get(&place("tom"));
     let mut contact = known.map_or_else(
         || Contact { check_at: time("2026-05-08T18:00"), ..Contact::new(time(MORNING)) },
@@ -58,7 +58,7 @@ fn contact(mut world: World, change: impl FnOnce(&mut Contact)) -> World {
 }
 
 /// What rests at a peer, made at that time; copies have the identity of the same job and time.
-fn copy(job: &str, created: &str) -> RemoteCopy {
+pub(super) fn copy(job: &str, created: &str) -> RemoteCopy {
     let world = World::at(MORNING).archive(job, "main", created, |_| {});
     let archive = &world.observed.archives[0];
     RemoteCopy {
@@ -74,7 +74,7 @@ fn copy(job: &str, created: &str) -> RemoteCopy {
     }
 }
 
-fn offering(copies: Vec<RemoteCopy>) -> World {
+pub(super) fn offering(copies: Vec<RemoteCopy>) -> World {
     contact(tom(daily().ran("nocodb", "2026-05-08T03:00"), &["web"]), |contact| {
         contact.offered = copies;
     })
@@ -84,7 +84,7 @@ fn three() -> Vec<RemoteCopy> {
     ["06", "07", "08"].map(|day| copy("web", &format!("2026-05-{day}T03:00"))).to_vec()
 }
 
-/// The same archive in the name space.
+/// An archive of the name space that the peer has, too.
 fn here(world: World, created: &str, change: impl FnOnce(&mut Archive)) -> World {
     world.archive("web", "received/tom", created, |archive| {
         archive.origin = "tom".parse().unwrap();
@@ -176,6 +176,11 @@ fn a_copy_that_is_another_one_or_broken_itself_repairs_nothing() {
     });
     assert_eq!(fetched(&offline).len(), 0);
     assert_eq!(fetched(&broken(Condition::Corrupt, |_| {}).gone("main")).len(), 0);
+    // Nobody can ask one that comes to us.
+    let mut comes = broken(Condition::Corrupt, |_| {});
+    let kind = PeerKind::Instance { url: None, token: None, ssh: None, ca: None, pin: None };
+    comes.desired.peers.get_mut(&place("tom")).unwrap().kind = kind;
+    assert_eq!(fetched(&comes).len(), 0);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::reconcile::Plan;
 use crate::reconcile::world::{World, place, time, to};
 
 /// A copy of `web` of one day, counted from 2026-04-01.
-fn copy(number: u32) -> RemoteCopy {
+pub(super) fn copy(number: u32) -> RemoteCopy {
     let at = time("2026-04-01T03:00") + jiff::SignedDuration::from_hours(24 * i64::from(number));
     RemoteCopy {
         id: ArchiveId(uuid::Uuid::from_u128(u128::from(number) + 1)),
@@ -29,7 +29,7 @@ fn copy(number: u32) -> RemoteCopy {
 }
 
 /// So many copies at a host where we expire them, or not, by a policy of so many newest.
-fn held(prune: bool, keeps: u32, copies: Vec<RemoteCopy>) -> World {
+pub(super) fn held(prune: bool, keeps: u32, copies: Vec<RemoteCopy>) -> World {
     let mut world = daily().job("web", "0 3 1 1 *", |job| {
         let policy = Policy { mode: Mode::Count(keeps), min_days: 0 };
         job.send_to = vec![crate::model::job::SendTo { retention: Some(policy), ..to("vps") }];

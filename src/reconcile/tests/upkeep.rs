@@ -282,7 +282,7 @@ fn the_trash_is_emptied_when_its_time_is_over_unless_something_is_odd() {
             })
     };
     assert_snapshot!(check(&world()), @"
-    empty-trash at main                jerry_nocodb_20260501 in the trash until 2026-05-08T10:00:00Z
+    empty-trash at main                jerry_nocodb_20260501 in the trash until 12:00
     frees 1.0 GiB
     wake at 2026-05-08T13:00:00+02:00[Europe/Paris]
     ");

@@ -29,14 +29,9 @@ pub(super) fn part(situation: &Situation) -> Part {
 }
 
 fn fetches(situation: &Situation, peer: &Peer, part: &mut Part) {
-    let (Some(contact), Some(space)) = (
-        situation.observed.contacts.get(&peer.name),
-        situation
-            .desired
-            .locations
-            .keys()
-            .find(|name| situation.desired.name_space(&peer.name).as_ref() == Some(name)),
-    ) else {
+    let (Some(contact), Some(space)) =
+        (situation.observed.contacts.get(&peer.name), space_of(situation, peer))
+    else {
         return;
     };
     let missing = missing(situation, peer, contact, space);
@@ -69,6 +64,35 @@ fn fetches(situation: &Situation, peer: &Peer, part: &mut Part) {
             frees: 0,
         });
     }
+}
+
+/// Where what a peer made rests here.
+fn space_of<'a>(situation: &Situation<'a>, peer: &Peer) -> Option<&'a PlaceName> {
+    let own = situation.desired.name_space(&peer.name)?;
+    situation.desired.locations.keys().find(|name| **name == own)
+}
+
+/// How many archives are to come from a peer that answers, those included whose fetch rests after a
+/// failure.
+pub(in crate::reconcile) fn missing_from(situation: &Situation, name: &PlaceName) -> usize {
+    let Some(peer) = situation.desired.peers.get(name) else { return 0 };
+    let contact = situation.observed.contacts.get(name).map(AsRef::as_ref);
+    let Some(contact) = contact.filter(|contact| contact.presence == Presence::Online) else {
+        return 0;
+    };
+    let space = space_of(situation, peer)
+        .filter(|space| !peer.fetch_from.is_empty() && is_usable(situation, space));
+    let wanted = space.map_or(0, |space| missing(situation, peer, contact, space).len());
+    let is_from = |archive: &&Archive| matches!(whole(situation, archive), Some(Whole::AtPeer(at)) if at == name);
+    wanted + broken(situation).filter(is_from).count()
+}
+
+/// How many archives at a place are damaged or lost there, and can be brought back from another
+/// location.
+pub(super) fn repairable_at(situation: &Situation, place: &PlaceName) -> usize {
+    let there = broken(situation).filter(|archive| archive.location == *place);
+    let is_near = |archive: &&Archive| matches!(whole(situation, archive), Some(Whole::Here(_)));
+    there.filter(is_near).count()
 }
 
 /// What of the jobs that are wanted is offered and not here, oldest first.
@@ -117,55 +141,61 @@ fn is_usable(situation: &Situation, space: &PlaceName) -> bool {
 
 /// What is damaged or lost here, and whole at another location or at a peer that answers.
 fn repairs(situation: &Situation, part: &mut Part) {
-    let observed = situation.observed;
-    for archive in &observed.archives {
-        let is_broken = matches!(archive.condition, Condition::Corrupt | Condition::Lost);
-        if !is_broken
-            || !situation.is_available(&archive.location)
-            || situation.rests(archive.id, &archive.location)
-            || situation.leaves(archive)
-        {
+    for archive in broken(situation) {
+        if situation.rests(archive.id, &archive.location) {
             continue;
         }
         let what =
             if archive.condition == Condition::Lost { "is gone from" } else { "is damaged at" };
-        if let Some(other) = copy_of(situation, archive) {
-            // Of a place that was moved away from, people delete files by hand.
-            if archive.condition == Condition::Lost && !is_wanted(situation, archive) {
-                continue;
-            }
-            part.actions.push(Action {
-                work: Work::Send {
+        let (work, source) = match whole(situation, archive) {
+            None => continue,
+            Some(Whole::Here(other)) => {
+                let work = Work::Send {
                     archive: archive.id,
                     from: other.location.clone(),
                     to: archive.location.clone(),
                     via: Via::Auto,
-                },
-                cause: Cause::Reconcile,
-                reasons: vec![format!(
-                    "{} {what} `{}`, and a good copy is at `{}`",
-                    archive.name, archive.location, other.location
-                )],
-                needs: archive.file_size,
-                frees: 0,
-            });
-            continue;
-        }
-        let Some(peer) = who_has(situation, archive) else { continue };
+                };
+                (work, format!("a good copy is at `{}`", other.location))
+            }
+            Some(Whole::AtPeer(peer)) => {
+                let (peer, to) = (peer.clone(), archive.location.clone());
+                let source = format!("`{peer}` has a good copy");
+                (Work::Fetch { archive: archive.id, peer, to }, source)
+            }
+        };
         part.actions.push(Action {
-            work: Work::Fetch {
-                archive: archive.id,
-                peer: peer.clone(),
-                to: archive.location.clone(),
-            },
+            work,
             cause: Cause::Reconcile,
-            reasons: vec![format!(
-                "{} {what} `{}`, and `{peer}` has a good copy",
-                archive.name, archive.location
-            )],
+            reasons: vec![format!("{} {what} `{}`, and {source}", archive.name, archive.location)],
             needs: archive.file_size,
             frees: 0,
         });
+    }
+}
+
+/// What is damaged or lost at a location that is there, and not about to leave it.
+fn broken<'a>(situation: &Situation<'a>) -> impl Iterator<Item = &'a Archive> {
+    situation.observed.archives.iter().filter(|archive| {
+        matches!(archive.condition, Condition::Corrupt | Condition::Lost)
+            && situation.is_available(&archive.location)
+            && !situation.leaves(archive)
+    })
+}
+
+/// Where a whole copy can come from.
+enum Whole<'a> {
+    Here(&'a Archive),
+    AtPeer(&'a PlaceName),
+}
+
+/// Where the whole copy of a damaged or lost archive comes from, where there is one.
+fn whole<'a>(situation: &Situation<'a>, archive: &Archive) -> Option<Whole<'a>> {
+    match copy_of(situation, archive) {
+        // Of a place that was moved away from, people delete files by hand.
+        Some(_) if archive.condition == Condition::Lost && !is_wanted(situation, archive) => None,
+        Some(other) => Some(Whole::Here(other)),
+        None => who_has(situation, archive).map(Whole::AtPeer),
     }
 }
 
@@ -215,13 +245,8 @@ fn who_has<'a>(situation: &Situation<'a>, archive: &Archive) -> Option<&'a Place
         .find(|(peer, contact)| {
             let held = contact.holdings.iter().flat_map(|held| &held.copies);
             contact.presence == Presence::Online
-                && situation.desired.peers.get(*peer).is_some_and(is_instance)
+                && situation.desired.peers.get(*peer).is_some_and(Peer::can_be_asked)
                 && held.chain(&contact.offered).any(is_same)
         })
         .map(|(peer, _)| peer)
-}
-
-fn is_instance(peer: &Peer) -> bool {
-    use crate::model::peer::PeerKind;
-    matches!(&peer.kind, PeerKind::Instance { url: Some(_), .. })
 }

@@ -33,13 +33,21 @@ pub(super) fn part(situation: &Situation) -> Part {
         return part;
     }
     for peer in situation.desired.peers.values().filter(|peer| is_pruned(peer)) {
-        // An ended or removed job leaves its copies there: absence deletes nothing.
-        for job in situation.desired.jobs.values().filter(|job| job.ended.is_none()) {
-            let Some(to) = job.send_to.iter().find(|copy| copy.to == peer.name) else { continue };
-            job_at(situation, peer, job, to.retention.unwrap_or(job.retention), &mut part);
+        for (job, policy) in jobs_at(situation, peer) {
+            job_at(situation, peer, job, policy, &mut part);
         }
     }
     part
+}
+
+/// The jobs whose copies there are judged, and by which policy. An ended or removed job leaves its
+/// copies there: absence deletes nothing.
+fn jobs_at<'a>(situation: &Situation<'a>, peer: &Peer) -> impl Iterator<Item = (&'a Job, Policy)> {
+    let living = situation.desired.jobs.values().filter(|job| job.ended.is_none());
+    living.filter_map(|job| {
+        let to = job.send_to.iter().find(|copy| copy.to == peer.name)?;
+        Some((job, to.retention.unwrap_or(job.retention)))
+    })
 }
 
 /// What leaves a peer by what is wanted and known now.
@@ -65,26 +73,68 @@ fn is_pruned(peer: &Peer) -> bool {
         }
 }
 
-fn job_at(situation: &Situation, peer: &Peer, job: &Job, policy: Policy, part: &mut Part) {
-    let Some(contact) = situation.observed.contacts.get(&peer.name) else { return };
-    let held = contact.holdings.as_ref().filter(|_| is_ready(contact));
-    let copies = held.iter().flat_map(|held| &held.copies);
+/// The copies of a job at a peer, oldest first, and what is thought of each.
+struct Judged<'a> {
+    copies: Vec<&'a RemoteCopy>,
+    candidates: Vec<Candidate>,
+    verdicts: Vec<Verdict>,
+}
+
+impl<'a> Judged<'a> {
+    fn leaving(&self) -> Vec<(&'a RemoteCopy, &Verdict)> {
+        let judged = self.copies.iter().copied().zip(&self.verdicts);
+        judged.filter(|(_, verdict)| !verdict.keep).collect()
+    }
+}
+
+fn judged<'a>(situation: &Situation<'a>, peer: &Peer, job: &Job, policy: &Policy) -> Judged<'a> {
+    let contact = situation.observed.contacts.get(&peer.name).filter(|contact| is_ready(contact));
+    let held = contact.and_then(|contact| contact.holdings.as_ref());
+    let copies = held.into_iter().flat_map(|held| &held.copies);
     let mut copies: Vec<&RemoteCopy> =
         copies.filter(|copy| situation.is_copy_of(job, copy)).collect();
     copies.sort_by_key(|copy| (copy.created_at, copy.id));
-    // Two under one id, or one on its way: whoever looks again next will know more.
-    let is_twice = copies.windows(2).any(|two| two[0].id == two[1].id);
-    if is_twice || copies.iter().any(|copy| situation.rests(copy.id, &peer.name)) {
-        return;
+    // Two under one id: whoever looks again next will know more.
+    if copies.windows(2).any(|two| two[0].id == two[1].id) {
+        copies.clear();
     }
     let here: HashMap<ArchiveId, &Archive> =
         situation.archives(job).into_iter().map(|archive| (archive.id, archive)).collect();
     let candidates: Vec<Candidate> =
         copies.iter().map(|copy| candidate(copy, here.get(&copy.id).copied(), situation)).collect();
     let keep = Keep { suspect_keep: job.suspect_keep, manual_keep: job.manual_keep };
-    let verdicts = judge(&policy, &keep, &candidates, situation.now);
-    let leaving: Vec<(&RemoteCopy, &Verdict)> =
-        copies.iter().copied().zip(&verdicts).filter(|(_, verdict)| !verdict.keep).collect();
+    let verdicts = judge(policy, &keep, &candidates, situation.now);
+    Judged { copies, candidates, verdicts }
+}
+
+/// How many of the archives that are named are still to leave a peer, those included that rest
+/// after a failure.
+pub(in crate::reconcile) fn leaving_from(
+    situation: &Situation,
+    name: &PlaceName,
+    named: impl Fn(ArchiveId) -> bool,
+) -> usize {
+    let Some(peer) = situation.desired.peers.get(name).filter(|peer| is_pruned(peer)) else {
+        return 0;
+    };
+    if !situation.observed.freezes.is_empty() {
+        return 0;
+    }
+    let ours = jobs_at(situation, peer);
+    let leaving = ours.map(|(job, policy)| {
+        let judged = judged(situation, peer, job, &policy);
+        judged.leaving().iter().filter(|(copy, _)| named(copy.id)).count()
+    });
+    leaving.sum()
+}
+
+fn job_at(situation: &Situation, peer: &Peer, job: &Job, policy: Policy, part: &mut Part) {
+    let judged = judged(situation, peer, job, &policy);
+    // One on its way, or one that failed: whoever looks again next will know more.
+    if judged.copies.iter().any(|copy| situation.rests(copy.id, &peer.name)) {
+        return;
+    }
+    let (leaving, candidates) = (judged.leaving(), &judged.candidates);
     if leaving.is_empty() {
         return;
     }

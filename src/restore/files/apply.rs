@@ -25,7 +25,7 @@ pub(super) enum Handle<'a> {
     Open(BorrowedFd<'a>),
     /// A descriptor that only names it, of what must not be opened.
     Named(BorrowedFd<'a>),
-    /// The same of a symlink, with its directory and its name there.
+    /// A descriptor that only names a symlink, with its directory and its name there.
     Symlink(BorrowedFd<'a>, BorrowedFd<'a>, &'a [u8]),
 }
 

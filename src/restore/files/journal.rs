@@ -11,6 +11,8 @@ use std::os::unix::fs::FileExt as _;
 use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
 
+use crate::model::hex;
+
 /// Its name in the directory of what was set aside.
 pub(super) const NAME: &str = ".larder-undo.jsonl";
 
@@ -32,24 +34,17 @@ pub(super) enum Bytes {
 
 impl Bytes {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        use std::fmt::Write as _;
         match std::str::from_utf8(bytes) {
             Ok(text) => Bytes::Text(text.to_owned()),
-            Err(_) => Bytes::Raw {
-                hex: bytes.iter().fold(String::new(), |mut hex, byte| {
-                    let _ = write!(hex, "{byte:02x}");
-                    hex
-                }),
-            },
+            Err(_) => Bytes::Raw { hex: hex::encode(bytes) },
         }
     }
 
+    /// The bytes; `None` where what stands there is not hex.
     pub(super) fn bytes(&self) -> Option<Vec<u8>> {
         match self {
             Bytes::Text(text) => Some(text.as_bytes().to_vec()),
-            Bytes::Raw { hex } => (0..hex.len() / 2)
-                .map(|n| u8::from_str_radix(hex.get(2 * n..2 * n + 2)?, 16).ok())
-                .collect(),
+            Bytes::Raw { hex } => hex::decode(hex),
         }
     }
 }
@@ -217,5 +212,8 @@ mod tests {
             assert!(read == steps, "{count}");
         }
         assert_eq!(Bytes::new(b"not\xff").bytes().unwrap(), b"not\xff");
+        for odd in ["6e6f7", "+e", "zz"] {
+            assert_eq!(Bytes::Raw { hex: odd.to_owned() }.bytes(), None, "{odd}");
+        }
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn open_beneath(
     open_component(at, name, flags, mode)
 }
 
-/// The same where there is no `openat2`: a single component has no way out but a symlink.
+/// Opens a name where there is no `openat2`: a single component has no way out but a symlink.
 fn open_component(
     at: BorrowedFd<'_>,
     name: &[u8],

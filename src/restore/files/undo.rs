@@ -154,7 +154,8 @@ impl Undo<'_> {
         path: &Bytes,
         act: impl FnOnce(&mut Self, &[u8]) -> Result<(), Errno>,
     ) -> (Vec<u8>, Result<(), Errno>) {
-        let path = path.bytes().unwrap_or_default();
+        // What cannot be read is no path, and least of all that of the base.
+        let Some(path) = path.bytes() else { return (Vec::new(), Err(Errno::INVAL)) };
         // The journal is ours, and still nothing in it leads out of the base.
         let result = match names::check(&path) {
             Err(_) if !path.is_empty() => Err(Errno::INVAL),

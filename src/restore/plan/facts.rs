@@ -46,6 +46,9 @@ pub struct FileFacts {
     pub owners_unknown: Vec<String>,
     /// Owners with another number here: name, number in the archive, number here.
     pub owners_moved: Vec<(String, u32, u32)>,
+    /// Whether the target is a directory that is not empty.
+    #[serde(default)]
+    pub is_occupied: bool,
     /// What is free at the target.
     pub free: u64,
     /// Where what is overwritten goes; nowhere without safety.

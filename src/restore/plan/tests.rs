@@ -13,6 +13,7 @@ fn scene(content: Content, change: impl FnOnce(&mut Restore, &mut Facts)) -> Str
         archive: Original {
             name: "jerry_it_20260508".to_owned(),
             job: "it".to_owned(),
+            made: "2026-05-08 03:00".to_owned(),
             location: "main".to_owned(),
             file: PathBuf::from("/srv/archives/jerry_it_20260508.tar"),
             codec: "none".to_owned(),
@@ -90,7 +91,7 @@ fn a_directory_comes_back_to_an_empty_host_in_this_order() {
         facts.unit.systemd = true;
         facts.yunohost = true;
     }), @r#"
-    restore jerry_it_20260508 at main to /opt/it
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to /opt/it
       1. user: create the system user `it`
       2. files: 340 members (4.0 MiB) to `/opt/it`
            set aside: /opt/.larder-aside-42
@@ -121,7 +122,7 @@ fn what_is_there_is_told_and_set_aside() {
         });
         facts.unit = UnitFacts { systemd: false, installed: UnitFile::Differs };
     }), @r#"
-    restore jerry_it_20260508 at main to /opt/it
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to /opt/it
       1. user: keep the user `it`
            exists: it is there, with the id 1003
            warning: its home is `/home/it`, and is left so
@@ -154,7 +155,7 @@ fn without_safety_what_is_there_is_lost() {
             ..files()
         });
     }), @r#"
-    restore jerry_it_20260508 at main to /opt/it
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to /opt/it
       1. files: 340 members (4.0 MiB) to `/opt/it`
            exists: 1 is there already: /opt/it/a; lost
            needs: 4.0 MiB
@@ -179,7 +180,7 @@ fn elsewhere_there_are_only_files() {
         restore.to = Some(PathBuf::from("/tmp/it"));
         facts.files = Some(FileFacts { target: PathBuf::from("/tmp/it"), aside: None, ..files() });
     }), @r#"
-    restore jerry_it_20260508 at main to /tmp/it
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to /tmp/it
       1. files: 340 members (4.0 MiB) to `/tmp/it`
            needs: 4.0 MiB
     note: elsewhere: no user, service, port or command is touched
@@ -193,7 +194,7 @@ fn single_paths_bring_no_other_step() {
         restore.paths = vec![PathBuf::from("etc/app.toml")];
         facts.files = Some(FileFacts { members: 1, bytes: 20, ..files() });
     }), @r#"
-    restore jerry_it_20260508 at main to /opt/it
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to /opt/it
       1. files: 1 member (20 B) to `/opt/it`
            set aside: /opt/.larder-aside-42
            needs: 20 B
@@ -209,7 +210,7 @@ fn only_named_steps_are_taken() {
         facts.files = Some(files());
         facts.unit = UnitFacts { systemd: true, installed: UnitFile::Same };
     }), @r#"
-    restore jerry_it_20260508 at main to /opt/it
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to /opt/it
       1. service: install `/etc/systemd/system/it.service`, enable and start `it`
            exists: the unit is there, and is the same
       2. commands: run `/opt/it/migrate`, then `systemctl`
@@ -232,7 +233,7 @@ fn names_from_an_archive_cannot_paint_the_terminal() {
             ..files()
         });
     }), @r#"
-    restore jerry_it_20260508 at main to /opt/it
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to /opt/it
       1. files: 340 members (4.0 MiB) to `/opt/it`
            exists: 1 is there already: /opt/it/\x1b[2J; set aside
            set aside: /opt/.larder-aside-42
@@ -254,7 +255,7 @@ fn a_mysql_database_is_loaded_and_the_one_that_is_there_is_dumped_first() {
             trouble: None,
         });
     }), @r#"
-    restore jerry_it_20260508 at main to database shop
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to database shop
       1. database: MariaDB database `shop` from its dump
            exists: it is there, 3.0 MiB; dumped and set aside first
            set aside: /var/lib/larder/state/restores/aside-42
@@ -273,7 +274,7 @@ fn a_postgresql_database_that_is_gone_overwrites_nothing() {
             ..DatabaseFacts::default()
         });
     }), @r#"
-    restore jerry_it_20260508 at main to database shop
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to database shop
       1. database: PostgreSQL database `shop` from its dump
            needs: 4.0 MiB
       2. commands: run `systemctl`
@@ -289,7 +290,7 @@ fn a_server_that_does_not_answer_is_told_and_a_full_disk_refuses() {
             ..DatabaseFacts::default()
         });
     }), @r#"
-    restore jerry_it_20260508 at main to database shop
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to database shop
       1. database: MariaDB database `shop` from its dump
            needs: 4.0 MiB
            warning: the server could not be asked: it is down; start it
@@ -306,7 +307,7 @@ fn a_server_that_does_not_answer_is_told_and_a_full_disk_refuses() {
 fn yunohost_restores_its_apps_itself() {
     let app = || Content::YnhApp { app: "nextcloud".to_owned(), at_home: true };
     assert_snapshot!(scene(app(), |_, facts| facts.yunohost = true), @r#"
-    restore jerry_it_20260508 at main to app nextcloud
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to app nextcloud
       1. files: YunoHost restores the app `nextcloud`
            needs: 4.0 MiB
     "#);
@@ -338,7 +339,7 @@ fn yunohost_restores_its_apps_itself() {
 fn yunohost_restores_its_system_itself() {
     let content = Content::YnhSystem { parts: vec!["conf_ldap".to_owned()], at_home: true };
     assert_snapshot!(scene(content, |_, facts| facts.yunohost = true), @r#"
-    restore jerry_it_20260508 at main to YunoHost's system
+    restore jerry_it_20260508 (made 2026-05-08 03:00) at main to YunoHost's system
       1. files: YunoHost restores of its system: conf_ldap
            exists: its configuration now; overwritten, and not set aside
            needs: 4.0 MiB

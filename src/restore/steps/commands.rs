@@ -10,9 +10,19 @@ pub(in super::super) fn run(
     site: &Site<'_>,
     watch: &mut Watch<'_>,
 ) -> Result<Done, Trouble> {
-    for command in commands {
-        watch.log(&format!("run `{}`", command.program()));
-        super::command(&command.model(), site.timeout(), watch)?;
+    for (index, line) in commands.iter().enumerate() {
+        watch.log(&format!("run `{}`", line.program()));
+        let command = line.model();
+        super::command(&command, site.timeout(), watch).map_err(|error| {
+            let trouble = super::of_process(error);
+            if trouble.stopped.is_some() {
+                return trouble;
+            }
+            // What it says is in the log and nowhere else: nobody knows what a command prints.
+            let what = command.named(index, commands.len(), "post_restore_commands");
+            let hint = trouble.hint.unwrap_or_else(|| "the log has what it said".to_owned());
+            Trouble::new(format!("{what} failed: {}", trouble.why)).hint(hint)
+        })?;
     }
     let detail = match commands.len() {
         1 => "1 command".to_owned(),

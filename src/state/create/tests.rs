@@ -70,6 +70,25 @@ fn a_file_that_is_none_of_ours_is_set_aside_with_its_bytes() {
 }
 
 #[test]
+fn a_panic_over_a_damaged_file_is_an_answer_and_prints_nothing() {
+    const CHILD: &str = "LARDER_TEST_QUIET_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        assert!(quietly(|| -> () { panic!("said to nobody") }).is_none());
+        let loud = std::thread::spawn(|| panic!("said aloud"));
+        assert!(loud.join().is_err());
+        assert_eq!(quietly(|| 7), Some(7));
+        return;
+    }
+    // Which panics are printed is the business of a whole process.
+    let name = "state::create::tests::a_panic_over_a_damaged_file_is_an_answer_and_prints_nothing";
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = child.args(["--exact", "--nocapture", name]).env(CHILD, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("said aloud") && !said.contains("said to nobody"), "{said}");
+}
+
+#[test]
 fn a_record_that_cannot_be_understood_counts_as_damage_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     drop(State::open(dir.path()).unwrap());

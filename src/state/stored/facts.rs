@@ -1,6 +1,7 @@
 //! What the store remembers of jobs, series, deletions and the configuration, as it is stored.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use super::{Status, Text};
 use crate::model::archive::ArchiveId;
 use crate::model::members::{Found, Listing, Tried};
 use crate::model::name::{ArchiveName, JobName, PlaceName};
-use crate::model::observed::{Attempt, Freeze, JobFacts, JobTable, SeriesFacts};
+use crate::model::observed::{Attempt, Freeze, JobFacts, JobTable, SeriesFacts, SourceSeen};
 use crate::model::retention::{Mode, Policy};
 use crate::state::{ConfigRecord, Tombstone};
 
@@ -37,6 +38,14 @@ pub(in crate::state) struct StoredJobFacts {
     last_failure: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     table: Option<StoredTable>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<StoredSource>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredSource {
+    source_path: PathBuf,
+    mount: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +71,10 @@ impl From<(&JobName, &JobFacts)> for StoredJobFacts {
                 .table
                 .as_ref()
                 .map(|table| StoredTable { hash: table.hash.clone(), since: table.since }),
+            source: facts.source.as_ref().map(|source| StoredSource {
+                source_path: source.source_path.clone(),
+                mount: source.mount.clone(),
+            }),
         }
     }
 }
@@ -79,6 +92,9 @@ impl From<StoredJobFacts> for JobFacts {
             last_success: stored.last_success,
             last_failure: stored.last_failure,
             table: stored.table.map(|table| JobTable { hash: table.hash, since: table.since }),
+            source: stored
+                .source
+                .map(|source| SourceSeen { source_path: source.source_path, mount: source.mount }),
         }
     }
 }

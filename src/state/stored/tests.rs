@@ -18,6 +18,7 @@ use crate::model::location::Codec;
 use crate::model::name::{InstanceName, JobName, PlaceName};
 use crate::model::observed::{
     Attempt, DrillFacts, DrillOutcome, Freeze, JobFacts, JobTable, LastDrill, SeriesFacts,
+    SourceSeen,
 };
 use crate::model::retention::{Mode, Policy};
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
@@ -209,10 +210,13 @@ prop_compose! {
                 |(number, status, finished_at)| Attempt { number, status, finished_at })),
         last_failure in option::of(".{0,20}"),
         table in option::of(
-            ("[0-9a-f]{64}", time()).prop_map(|(hash, since)| JobTable { hash, since }))
+            ("[0-9a-f]{64}", time()).prop_map(|(hash, since)| JobTable { hash, since })),
+        source in option::of(("(/[a-zé]{1,5}){2}", "(/[a-zé]{1,5}){1,2}").prop_map(
+            |(source_path, mount)| SourceSeen {
+                source_path: source_path.into(), mount: mount.into() }))
     ) -> JobFacts {
         let (last_due, last_success) = times;
-        JobFacts { first_seen, last_due, last_attempt, last_success, last_failure, table }
+        JobFacts { first_seen, last_due, last_attempt, last_success, last_failure, table, source }
     }
 }
 

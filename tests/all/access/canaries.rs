@@ -209,6 +209,67 @@ fn a_secret_shows_up_nowhere_but_where_it_is_kept() {
     assert!(all.windows(4).any(|part| part == b"shop"), "nothing is looked through");
 }
 
+/// Commands print what they like: whoever may read logs sees it, and nobody else.
+#[test]
+fn what_commands_of_the_configuration_print_is_in_the_logs_of_their_runs_only() {
+    let instance = Instance::new("");
+    let what = instance.source("what.txt", COMMAND.as_bytes()).display().to_string();
+    let loud = |tail: &str| format!("[\"cat {what} >&2; cat {what}; {tail}\"]");
+    let job = |name: &str, more: &str| {
+        format!(
+            "[job.{name}]\ntype = \"custom_dir\"\nsource_path = \"../tree\"\nretries = 0\n{more}\n"
+        )
+    };
+    let jobs = [
+        job("early", &format!("before = {}", loud("exit 3"))),
+        job("late", &format!("after = {}", loud("exit 3"))),
+        job("both", &format!("before = {}\nafter = {}", loud("exit 3"), loud("kill -9 $$"))),
+        job("back", &format!("[job.back.restore]\npost_restore_commands = {}", loud("exit 3"))),
+    ];
+    instance.write("jobs.toml", &jobs.concat());
+    instance.source("tree/a.txt", b"alpha");
+    let daemon = instance.daemon();
+    let mut said = Vec::new();
+    for job in ["early", "late", "both", "back"] {
+        // Detached: who waits is shown the log, by right.
+        instance.ok(&["run", "--detach", job]);
+        instance.wait("it has ended", || {
+            let runs = instance.runs();
+            let ended = |run: &serde_json::Value| {
+                run["job_id"] == job && run["kind"] == "backup" && run["finished_at"].is_string()
+            };
+            runs.iter().any(ended)
+        });
+    }
+    instance.larder(&["restore", "back@latest", "--yes"]);
+    let published = || fs::read_to_string(instance.path("public/runs.json")).unwrap_or_default();
+    instance.wait("all of it is published", || {
+        ["in `before`", "in `after`", "in `post_restore_commands`", "was killed by signal 9"]
+            .iter()
+            .all(|words| published().contains(words))
+    });
+    let numbers: Vec<String> = instance.runs().iter().map(|run| run["id"].to_string()).collect();
+    for command in [&["jobs"][..], &["runs"], &["status"], &["plan"], &["archive", "list"]] {
+        for format in ["table", "json"] {
+            let output = instance.larder(&[command, &["--format", format]].concat());
+            said.push((format!("`{command:?}`"), [output.stdout, output.stderr].concat()));
+        }
+    }
+    let logs: Vec<String> =
+        numbers.iter().map(|number| text(&instance.larder(&["log", number]).stdout)).collect();
+    assert!(logs.iter().filter(|log| log.contains(COMMAND)).count() >= 4, "{logs:?}");
+    daemon.terminate();
+    for place in ["public", "archives"] {
+        let before = said.len();
+        files(&instance.path(place), &mut said);
+        assert!(said.len() > before, "there is nothing in {place}");
+    }
+    said.push(("daemon.log".to_owned(), fs::read(instance.path("daemon.log")).unwrap()));
+    for (place, content) in said {
+        is_clean(&place, &content);
+    }
+}
+
 /// What was logged on this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);

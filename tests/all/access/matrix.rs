@@ -83,6 +83,7 @@ const TABLE: &[(&str, &str, &str, Peer)] = &[
     ("GET", "/api/v1/archives/{name}/description", "fetch", OwnOnly),
     ("POST", "/api/v1/archives/{name}/held", "fetch", OwnOnly),
     ("POST", "/api/v1/archives/{name}/transfer", "run", OwnOnly),
+    ("POST", "/api/v1/archives/{name}/fetch", "admin", Never),
     ("POST", "/api/v1/archives/{name}/pin", "admin", Never),
     ("POST", "/api/v1/archives/{name}/unpin", "admin", Never),
     ("POST", "/api/v1/archives/{name}/undelete", "delete", OwnOnly),

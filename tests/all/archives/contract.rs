@@ -5,14 +5,16 @@ use std::os::unix::fs::symlink;
 
 use larder::archive::{Content, HOOK_MEMBER, Reader, compare_with_manifest, read_member};
 use larder::model::archive::Outcome;
-use larder::model::job::JobType;
+use larder::model::job::{CustomDir, JobType};
 use larder::model::location::Codec;
 use larder::progress::Progress;
 use larder::source::directory::Directory;
-use larder::source::{SourceError, check_patterns};
+use larder::source::{SourceError, What, check_pattern};
 use larder::stop::Stop;
 
 use super::{archive, archive_source, entries, job, names_below, scratch, sh, spec};
+use crate::support::skipped;
+use crate::walk::instance::TmpFs;
 
 #[test]
 fn the_members_stand_in_the_order_of_the_contract() {
@@ -97,7 +99,6 @@ fn an_empty_source_is_told_by_its_counts_and_its_size_is_not_zero() {
     let scratch = scratch();
     let root = scratch.path().join("empty");
     fs::create_dir(&root).unwrap();
-    assert!(Directory::open(&job(&root)).unwrap().facts().is_empty);
     let (written, _) = archive(&root, scratch.path());
     assert_eq!((written.counts.files, written.counts.directories), (0, 1));
     let info: serde_json::Value = serde_json::from_slice(&written.info_json).unwrap();
@@ -140,10 +141,39 @@ fn excluded_directories_are_not_even_entered() {
     );
     let mut job = job(&root);
     job.excludes = ["cache/", "*.tmp", "!keep", "/logs"].map(str::to_owned).to_vec();
-    check_patterns(&job.excludes).unwrap();
+    job.excludes.iter().for_each(|pattern| check_pattern(pattern).unwrap());
     let source = Directory::open(&job).unwrap();
     let (_, path) = archive_source(Box::new(source), &spec(&root), scratch.path()).unwrap();
     assert_eq!(names_below(&path, &root), ["", "a", "a/c", "cached"]);
+}
+
+#[test]
+fn another_file_system_below_the_source_is_entered_only_where_the_job_says_so() {
+    let scratch = scratch();
+    let root = scratch.path().join("tree");
+    fs::create_dir_all(root.join("disk")).unwrap();
+    fs::write(root.join("disk/under"), "the mount").unwrap();
+    fs::write(root.join("own"), "x").unwrap();
+    let Some(_disk) = TmpFs::mount(&root.join("disk")) else {
+        skipped!("nothing can be mounted here")
+    };
+    sh(&root, "mkdir disk/deep; : > disk/deep/file; : > disk/file");
+    let archived = |one_file_system: bool| {
+        let into = scratch.path().join(format!("archived-{one_file_system}"));
+        fs::create_dir(&into).unwrap();
+        let source = Directory::open(&CustomDir { one_file_system, ..job(&root) }).unwrap();
+        let (written, path) = archive_source(Box::new(source), &spec(&root), &into).unwrap();
+        assert_eq!(written.outcome, Outcome::Good);
+        let remarks: Vec<(String, What)> =
+            written.remarks.into_iter().map(|remark| (remark.path, remark.what)).collect();
+        (names_below(&path, &root), remarks)
+    };
+    let (names, remarks) = archived(true);
+    assert_eq!(names, ["", "disk", "own"]);
+    assert_eq!(remarks, [("disk".to_owned(), What::OtherFileSystem)]);
+    let (names, remarks) = archived(false);
+    assert_eq!(names, ["", "disk", "disk/deep", "disk/deep/file", "disk/file", "own"]);
+    assert_eq!(remarks, []);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use larder::archive::{Content, Spec, write};
 use larder::database::{self, DatabaseError, Kind, Throwaway};
 use larder::model::archive::ArchiveId;
-use larder::model::job::{CustomDir, JobType};
+use larder::model::job::{CustomDir, JobType, SourceMount};
 use larder::model::location::Codec;
 use larder::progress::Progress;
 use larder::source::directory::Directory;
@@ -116,7 +116,12 @@ impl Scene {
         let dumps = content.join("data").join(self.kind.word());
         change(&dumps);
         fs::remove_file(&tar).unwrap();
-        let source = CustomDir { source_path: dumps, excludes: Vec::new(), one_file_system: true };
+        let source = CustomDir {
+            source_path: dumps,
+            excludes: Vec::new(),
+            one_file_system: true,
+            mount: SourceMount::Any,
+        };
         let spec = Spec {
             id: ArchiveId(archive["id"].as_str().unwrap().parse().unwrap()),
             name: name.parse().unwrap(),
@@ -330,7 +335,7 @@ fn without_the_servers_programs_nothing_is_proved_and_nothing_failed() {
     if told.contains("proven: ") {
         skipped!("programs are found without PATH");
     }
-    assert_eq!(output.status.code(), Some(0), "{told}\n{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{told}\n{}", text(&output.stderr));
     let run: Value = serde_json::from_str(&told).unwrap();
     let summary = run[0]["summary"].as_str().unwrap();
     assert!(summary.contains("cannot be proved here"), "{summary}");

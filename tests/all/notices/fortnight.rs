@@ -163,6 +163,7 @@ fn fresh(now: Timestamp) -> JobFacts {
         last_success: None,
         last_failure: None,
         table: None,
+        source: None,
     }
 }
 

@@ -60,6 +60,8 @@ const TABLE: &[(&str, &str, Option<&str>, u16)] = &[
     ("POST", "/api/v1/archives/web@latest/verify", None, 202),
     ("POST", "/api/v1/archives/web@latest/transfer", Some(r#"{"peer":"usb"}"#), 202),
     ("WAIT", "/api/v1/runs/{run}", None, 200),
+    ("POST", "/api/v1/archives/web@latest/fetch", Some(r#"{"from":"tom"}"#), 404),
+    ("POST", "/api/v1/archives/web@latest/fetch", Some(r#"{"from":"tam"}"#), 404),
     ("POST", "/api/v1/jobs/web/drill", None, 202),
     ("WAIT", "/api/v1/runs/{run}", None, 200),
     ("POST", "/api/v1/archives/web@latest/pin?location=main", None, 200),
@@ -152,6 +154,7 @@ const REFUSED_ONLY: &[&str] = &[
     "POST /api/v1/peers/{name}/archives/{archive}/verify",
     "POST /api/v1/peers/{name}/archives/{archive}/restore",
     "POST /api/v1/archives/{name}/held",
+    "POST /api/v1/archives/{name}/fetch",
     "POST /api/v1/pairing",
 ];
 

@@ -129,8 +129,20 @@ fn a_vault_that_ends_while_it_fetches_goes_on_where_it_stopped() {
     assert_eq!(taken[0]["sha256"], archives(jerry, "job=web")[0]["sha256"]);
 }
 
+/// What is told of a fetch that went well.
+pub(super) fn fetched(member: &Member, arguments: &[&str]) -> String {
+    let done = member.larder(arguments);
+    let said = crate::walk::instance::text(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    said
+}
+
+/// A location in which nothing waits in the trash.
+pub(super) const SHORT: &str =
+    "[location.short]\npath = \"../short\"\nmin_free = \"1 MiB\"\ntrash = \"0s\"\n";
+
 /// Changes a byte of a file in its middle.
-fn corrupt(path: &std::path::Path) {
+pub(super) fn corrupt(path: &std::path::Path) {
     use std::os::unix::fs::FileExt as _;
     let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
     let at = file.metadata().unwrap().len() / 2;
@@ -340,4 +352,51 @@ fn an_archive_that_rests_at_a_peer_alone_is_brought_by_what_the_refusal_says() {
     vault.ok(&["restore", "db@latest", "--from", "jerry", "--to", out.to_str().unwrap(), "--yes"]);
     let same = format!("diff -r $(find {} -name 0.bin -printf %h) src/db", out.display());
     crate::walk::instance::sh(&same, &jerry.path(""));
+}
+
+#[test]
+fn an_archive_of_ours_that_a_peer_keeps_alone_is_fetched_to_where_it_is_wanted() {
+    let world = World::of(&["jerry", "tom"]);
+    world.pair("jerry", "tom");
+    let (jerry, tom) = (world.instance("jerry"), world.instance("tom"));
+    let packed =
+        "[location.packed]\npath = \"../packed\"\nmin_free = \"1 MiB\"\ncompress = \"zstd\"\n";
+    jerry.write("places.toml", &format!("{SHORT}{packed}"));
+    jerry.job("web", "location = 'short'\nsend_to = ['tom']");
+    jerry.wait("the first copy is sent", || tom.keeps_for("jerry").len() == 3);
+    jerry.settled();
+    let older = archives(jerry, "job=web")[0].clone();
+    let name = older["name"].as_str().unwrap();
+    run(jerry, "web");
+    jerry.wait("the second copy is sent", || tom.keeps_for("jerry").len() == 6);
+    jerry.settled();
+    check(jerry, "tom");
+
+    let said = jerry.fails(1, &["archive", "fetch", name]);
+    assert!(said.contains("is there already: at `short`"), "{said}");
+    jerry.ok(&["archive", "delete", name, "--yes"]);
+    jerry.settled();
+    assert_eq!(archives(jerry, "job=web").len(), 1);
+    let said = jerry.fails(1, &["archive", "fetch", name, "--from", "tam"]);
+    assert!(said.contains("there is no peer `tam`"), "{said}");
+    let said = jerry.fails(1, &["archive", "fetch", name, "--to", "nowhere"]);
+    assert!(said.contains("there is no location `nowhere`"), "{said}");
+    let said = jerry.fails(1, &["archive", "fetch", "web@1999-01-01"]);
+    assert!(said.contains("no peer is known to hold an archive `web@1999-01-01`"), "{said}");
+
+    let said = fetched(jerry, &["archive", "fetch", name, "--to", "packed"]);
+    assert!(said.contains(&format!("fetch {name} from tom to packed")), "{said}");
+    assert!(said.contains("it is pinned"), "{said}");
+    let came = archives(jerry, "location=packed")[0].clone();
+    assert_eq!((&came["id"], &came["name"]), (&older["id"], &older["name"]));
+    assert_eq!(came["stream_sha256"], older["stream_sha256"]);
+    assert_eq!((&came["pinned"], &came["condition"]), (&json!(true), &json!("present")));
+    let plain = format!("zstd -dc packed/{name}.tar.zst | sha256sum");
+    let plain = crate::walk::instance::sh(&plain, &jerry.path(""));
+    assert!(plain.starts_with(older["stream_sha256"].as_str().unwrap()), "{plain}");
+    assert_eq!(std::fs::read_dir(jerry.path("packed/.incoming")).map_or(0, Iterator::count), 0);
+    // What its retention let go is not sent again, nor let go again.
+    jerry.settled();
+    assert_eq!(tom.keeps_for("jerry").len(), 6);
+    assert_eq!(archives(jerry, "job=web").len(), 2);
 }

@@ -60,7 +60,14 @@ fn a_code_pairs_two_instances_once_and_both_write_what_is_valid() {
     let world = World::of(&["jerry", "tom"]);
     let (jerry, tom) = (world.instance("jerry"), world.instance("tom"));
     let code = code(jerry, &["tom", "--write"]);
-    let said = tom.ok(&["peer", "accept", &code, "--write"]);
+    let output = tom.larder(&["peer", "accept", &code, "--write"]);
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{told}");
+    // What it tells somebody to write is taken.
+    assert!(
+        told.contains("`send_to = [\"jerry\"]` in a job") && !told.contains("defaults"),
+        "{told}"
+    );
     assert!(!said.contains("larder_"), "a token that is in its file is not printed: {said}");
     known(jerry, "tom");
     known(tom, "jerry");

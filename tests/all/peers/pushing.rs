@@ -32,6 +32,9 @@ pub(super) fn hash(member: &Member, path: &str) -> String {
 /// Waits until a peer keeps the archive of a job, and returns its entry there.
 #[track_caller]
 pub(super) fn arrived(from: &Member, to: &Member, job: &str) -> Value {
+    from.wait("the archive is made", || {
+        from.archives().iter().any(|archive| archive["job"] == job)
+    });
     let archive = archive_of(from, job);
     let mut found = None;
     to.wait("the archive arrives", || {

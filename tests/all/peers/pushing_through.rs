@@ -59,19 +59,21 @@ fn a_line_that_is_cut_costs_one_chunk_each_time() {
     let (jerry, tom) = (world.instance("jerry"), world.instance("tom"));
     let size = file_size(jerry);
     let before = wire.passed(Way::There);
-    let step = size / (times() + 1);
+    // Each time a chunk gets through: where none does five times, the peer counts as away.
+    let cuts = times().min(12);
+    let step = size / (cuts + 1);
     wire.cut_after(Way::There, step / 2);
     transfer(jerry, "web", &json!({ "peer": "tom" })).ok(202);
-    for cut in 1..=times() {
+    for cut in 1..=cuts {
         jerry.wait("it is cut", || wire.cuts() >= cut);
-        if cut < times() {
+        if cut < cuts {
             wire.cut_after(Way::There, step.min(chunk(size) * 3 / 2));
         }
     }
     is_whole(jerry, tom);
     assert_eq!(sent(jerry)["status"], "success");
     let passed = wire.passed(Way::There) - before;
-    assert!(passed <= size + times() * chunk(size) + OVERHEAD, "{passed} of {size}");
+    assert!(passed <= size + cuts * chunk(size) + OVERHEAD, "{passed} of {size}");
 }
 
 /// Kills one side when so much has passed, starts it again, and lets it go on.

@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan};
 use larder::model::run::RunId;
-use larder::reconcile::judge::{Candidate, Class, Hold, Keep, judge, leaves_on};
+use larder::reconcile::judge::{Candidate, Class, Hold, Keep, Pace, judge, leaves_on};
 
 use super::scene::{id, paris, policy};
 
@@ -53,7 +53,8 @@ fn check(policy_text: &str, now: &str, archives: &[&str]) -> String {
     let verdicts = judge(&policy, &Keep::default(), &candidates, &now);
     let lines = verdicts.iter().map(|verdict| {
         let text = archives[usize::try_from(verdict.id.0.as_u128()).unwrap() - 1];
-        let leaves = leaves_on(&policy, &Keep::default(), &candidates, verdict.id, &now);
+        let leaves =
+            leaves_on(&policy, &Keep::default(), &candidates, verdict.id, Pace::Daily, &now);
         let leaves = leaves.map(|day| format!(" (until {day})")).unwrap_or_default();
         let sign = if verdict.keep { '+' } else { '-' };
         format!("{sign} {text}: {}{leaves}", verdict.words())
@@ -348,7 +349,8 @@ fn an_archive_leaves_on_the_day_that_was_foretold() {
             let leaves = foretold.get(&verdict.id).copied();
             if verdict.keep {
                 let leaves =
-                    leaves_on(&policy, &Keep::default(), &row, verdict.id, &today).unwrap();
+                    leaves_on(&policy, &Keep::default(), &row, verdict.id, Pace::Daily, &today);
+                let leaves = leaves.unwrap();
                 assert!(leaves > today.date());
                 foretold.insert(verdict.id, leaves);
             } else {

@@ -11,7 +11,9 @@ use larder::model::archive::{
     Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Series, Sha256,
 };
 use larder::model::desired::{Defaults, Desired, Instance, Place};
-use larder::model::job::{CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, Via};
+use larder::model::job::{
+    CatchUp, CustomDir, Job, JobSource, JobType, RestoreSteps, SendTo, SourceMount, Via,
+};
 use larder::model::location::{Codec, Location};
 use larder::model::name::{JobName, PlaceName};
 use larder::model::observed::{LocationState, Observed, SeriesFacts};
@@ -117,6 +119,7 @@ impl Scene {
                 source_path: PathBuf::new(),
                 excludes: Vec::new(),
                 one_file_system: true,
+                mount: SourceMount::Remembered,
             }),
             label: name.declared().parse().unwrap(),
             schedule: Schedule::parse("0 2 * * *").unwrap(),
@@ -304,7 +307,7 @@ impl Scene {
     /// How many archives a series has.
     pub(crate) fn count(&self, job: &str, location: &str) -> usize {
         let series = series(job, location);
-        self.observed.archives.iter().filter(|archive| archive.series() == series).count()
+        self.observed.archives.iter().filter(|archive| archive.written_series() == series).count()
     }
 }
 

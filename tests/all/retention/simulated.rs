@@ -1,7 +1,17 @@
 //! `simulate` and `why`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use jiff::{ToSpan as _, Zoned};
 use larder::model::archive::Condition;
-use larder::reconcile::simulate::{Entry, Line, State, over_archives, over_days, why};
+use larder::model::observed::{JobFacts, LocationState};
+use larder::model::run::{RunStatus, Work};
+use larder::model::schedule::Schedule;
+use larder::reconcile::simulate::{
+    Entry, Line, State, over_archives, over_days, when_each_leaves, why,
+};
+use larder::reconcile::simulate_days;
 
 use super::scene::{Scene, at, id, morning, policy};
 
@@ -134,4 +144,117 @@ fn why_counts_the_time_in_which_nothing_of_a_peer_can_be_deleted() {
     tom/web at usb: + count 2 of 2, until 2026-06-06
     tom/web at usb: + count 1 of 2, newest, until 2026-06-07
     ");
+}
+
+/// A job that ran at the last instants of a schedule, and runs on by another.
+fn ran(before: &str, times: usize, from_now_on: &str, policy_text: &str) -> Scene {
+    let mut scene = Scene::on("2026-11-22");
+    let room = LocationState::Available { free: 1 << 40, total: 1 << 40 };
+    scene.observed.locations.insert("main".parse().unwrap(), room);
+    scene.job("web", policy_text).schedule = Schedule::parse(from_now_on).unwrap();
+    let before = Schedule::parse(before).unwrap();
+    let earlier = |run: &Zoned| before.last_at_or_before(&(run - 1.second()));
+    let newest = before.last_at_or_before(&scene.now).unwrap();
+    let runs = std::iter::successors(Some(newest.clone()), earlier).take(times);
+    let mut days: Vec<Date> = runs.map(|run| run.date()).collect();
+    days.reverse();
+    for day in days {
+        scene.archive("web", "main", day);
+    }
+    let facts = JobFacts {
+        first_seen: at("2000-01-01T00:00:00Z"),
+        last_due: Some(scene.now.timestamp()),
+        last_attempt: None,
+        last_success: Some(newest.timestamp()),
+        last_failure: None,
+        table: None,
+        source: None,
+    };
+    scene.observed.jobs.insert("web".parse().unwrap(), facts);
+    scene
+}
+
+fn leave(scene: &Scene) -> Vec<Option<Date>> {
+    let main = "main".parse().unwrap();
+    let answer = |id| why(&scene.desired, &scene.observed, id, &main, &scene.now).unwrap();
+    scene.observed.archives.iter().map(|archive| answer(archive.id).leaves_on).collect()
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what may not be known")]
+fn date(text: &str) -> Option<Date> {
+    Some(text.parse().unwrap())
+}
+
+#[test]
+fn the_day_on_which_an_archive_leaves_is_told_by_the_schedule_of_its_job() {
+    let weekly = ran("0 2 * * 0", 3, "0 2 * * 0", "mode=count,value=3");
+    assert_eq!(leave(&weekly), [date("2026-11-29"), date("2026-12-06"), date("2026-12-13")]);
+    let monthly = ran("0 2 1 * *", 12, "0 2 1 * *", "mode=gfs,monthly=12");
+    assert_eq!(leave(&monthly)[11], date("2027-11-01"));
+    let in_leap_years = ran("0 2 29 2 *", 2, "0 2 29 2 *", "mode=count,value=2");
+    assert_eq!(leave(&in_leap_years), [date("2028-02-29"), date("2032-02-29")]);
+    let yearly = ran("0 2 1 1 *", 1, "0 2 1 1 *", "mode=count,value=30");
+    assert_eq!(leave(&yearly), [None], "not within twenty years");
+    let hourly = ran("0 2 * * *", 1, "0 * * * *", "mode=count,value=30");
+    assert_eq!(leave(&hourly), [date("2026-11-23")]);
+    let each_minute = ran("0 2 * * *", 2, "* * * * *", "mode=gfs,daily=2,min_days=0");
+    assert_eq!(leave(&each_minute), [date("2026-11-23"), date("2026-11-22")]);
+}
+
+#[test]
+fn what_why_tells_is_what_the_plan_of_the_coming_days_does() {
+    for (before, times, from_now_on, policy_text, days) in [
+        ("0 2 * * 0", 3, "0 2 * * 0", "mode=count,value=3", 30),
+        ("0 2 1 * *", 12, "0 2 1 * *", "mode=gfs,monthly=12", 380),
+        ("0 2 29 2 *", 1, "0 2 29 2 *", "mode=count,value=1", 600),
+        ("0 2 * * *", 3, "0 2 * * *", "mode=gfs,daily=3,weekly=2,monthly=2", 80),
+        ("0 2 * * *", 3, "0 2 * * 3", "mode=daily,value=8,min_days=2", 40),
+        ("0 2 * * *", 5, "0 2,14 * * *", "mode=count,value=5", 5),
+        ("0 2 * * *", 3, "0 */6 * * *", "mode=gfs,daily=3,min_days=0", 6),
+    ] {
+        let scene = ran(before, times, from_now_on, policy_text);
+        let plan = simulate_days(&scene.desired, &scene.observed, &scene.now, days);
+        let mut planned = BTreeMap::new();
+        for day in &plan {
+            planned.extend(day.expired.iter().map(|(name, _)| (name.clone(), day.date)));
+        }
+        for (archive, told) in scene.observed.archives.iter().zip(leave(&scene)) {
+            let told_of = format!("{} of {from_now_on}, {policy_text}", archive.name);
+            assert_eq!(told, planned.get(&archive.name).copied(), "{told_of}");
+            assert!(told.is_some(), "{told_of}");
+        }
+    }
+}
+
+#[test]
+fn nothing_leaves_for_the_runs_of_a_disabled_job_and_a_run_under_way_counts() {
+    let mut scene = ran("0 2 * * 0", 3, "0 2 * * 0", "mode=count,value=3");
+    scene.open(Work::Backup { job: "web".parse().unwrap() }, RunStatus::Running);
+    assert_eq!(leave(&scene), [date("2026-11-22"), date("2026-11-29"), date("2026-12-06")]);
+    scene.observed.open_runs.clear();
+    scene.desired.jobs.values_mut().for_each(|job| job.enabled = false);
+    assert_eq!(leave(&scene), [None, None, None]);
+}
+
+#[test]
+fn a_page_of_archives_that_never_leave_is_told_in_time() {
+    let mut scene = ran("0 2 1 1 *", 1, "0 2 1 1 *", "mode=count,value=1000000");
+    let template = scene.desired.jobs.values().next().unwrap().clone();
+    for number in 0..200 {
+        let name = format!("job{number}");
+        let text = ["0 2 1 1 *", "0 2 29 2 *", "* * * * *", "@daily"][number % 4];
+        let mut job = template.clone();
+        (job.name, job.schedule) = (name.parse().unwrap(), Schedule::parse(text).unwrap());
+        scene.desired.jobs.insert(job.name.clone(), job);
+        scene.archive(&name, "main", "2026-11-22".parse().unwrap()).pinned = number % 8 > 3;
+    }
+    let wanted: BTreeSet<_> = scene
+        .observed
+        .archives
+        .iter()
+        .map(|archive| (archive.id, archive.location.clone()))
+        .collect();
+    let begun = std::time::Instant::now();
+    assert_eq!(when_each_leaves(&scene.desired, &scene.observed, &wanted, &scene.now).len(), 0);
+    println!("{:?}", begun.elapsed());
 }

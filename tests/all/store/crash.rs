@@ -75,6 +75,7 @@ fn commit_one(state: &State) -> Result<u64, StateError> {
             last_success: None,
             last_failure: None,
             table: None,
+            source: None,
         };
         txn.put_job_facts(&"web".parse().unwrap(), &facts)?;
         txn.approve(&run.id.to_string(), now)?;

@@ -80,7 +80,19 @@ impl Disk {
             Cut::Process => {}
         }
         self.unmount();
+        self.wait_until_detached();
         self.mount().unwrap();
+    }
+
+    /// Waits until nobody has the image mounted any more: a mount namespace that another test made
+    /// meanwhile has it too, and as long as it lives, mounting again gives the same file system,
+    /// without power.
+    fn wait_until_detached(&self) {
+        let image = text(self.image.as_ref().expect("only an image loses power"));
+        super::wait_for("nobody has the image mounted", || {
+            let attached = Command::new("losetup").args(["--associated", &image]).output().unwrap();
+            attached.stdout.is_empty()
+        });
     }
 
     fn mount(&mut self) -> Result<(), String> {

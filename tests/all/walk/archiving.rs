@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::instance::{Instance, TmpFs, sh, text};
+use crate::support::full;
 
 const NOTES: &str = "[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\n";
 
@@ -164,6 +165,36 @@ fn an_empty_source_makes_a_suspect_archive_that_displaces_nothing() {
 }
 
 #[test]
+fn a_source_that_shrinks_under_its_alarm_makes_a_suspect_archive_and_a_smaller_one_does_not() {
+    let of = |name: &str, more: &str| {
+        format!("[job.{name}]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\n{more}\n")
+    };
+    let instance =
+        Instance::new(&format!("{}{}", of("usual", ""), of("loose", "shrink_alarm = \"10%\"")));
+    let outcomes = |size: usize| {
+        instance.source("notes/data", &vec![b'x'; size]);
+        instance.ok(&["run", "usual", "loose"]);
+        let archives = instance.archives();
+        ["usual", "loose"].map(|job| {
+            let of_job = archives.iter().filter(|archive| archive["job"] == job);
+            let newest = of_job.max_by_key(|archive| archive["created_at"].to_string()).unwrap();
+            (newest["outcome"].as_str().unwrap().to_owned(), newest["reasons"].to_string())
+        })
+    };
+    let good = ("good".to_owned(), "[]".to_owned());
+    assert_eq!(outcomes(100_000), [good.clone(), good.clone()]);
+    assert_eq!(outcomes(60_000), [good.clone(), good.clone()]);
+    // The usual is the upper one of two middles: 100 000.
+    let [usual, loose] = outcomes(49_999);
+    assert_eq!(usual.0, "suspect");
+    assert!(usual.1.contains("under 50% of the usual"), "{}", usual.1);
+    assert_eq!(loose, good);
+    // What is suspect does not make less the usual.
+    assert_eq!(outcomes(49_999)[0].0, "suspect");
+    assert_eq!(outcomes(5_000).map(|outcome| outcome.0), ["suspect", "suspect"]);
+}
+
+#[test]
 fn many_jobs_due_at_one_minute_all_run_and_none_overlaps() {
     // Each run is followed by a plan over all of them: the time grows with the square.
     let count = if crate::support::full() { 200 } else { 40 };
@@ -197,4 +228,33 @@ fn many_jobs_due_at_one_minute_all_run_and_none_overlaps() {
         assert!(pair[0].1 <= pair[1].0, "two runs overlap: {pair:?}");
     }
     assert_eq!(instance.tars().len(), count);
+}
+
+#[test]
+fn a_million_small_files_in_one_job_cost_no_more_memory_than_a_few() {
+    let files: u32 = if full() { 1_000_000 } else { 20_000 };
+    // On a disk: each of them takes a page of it.
+    let dir = tempfile::Builder::new().prefix("larder-many-").tempdir_in("/var/tmp").unwrap();
+    let instance =
+        Instance::below(dir, "[job.many]\ntype = \"custom_dir\"\nsource_path = \"../many\"\n");
+    for number in 0..files {
+        let dir = instance.path(&format!("many/{:05}", number / 500));
+        if number % 500 == 0 {
+            std::fs::create_dir_all(&dir).unwrap();
+        }
+        std::fs::write(dir.join(format!("file-{number:09}")), number.to_string()).unwrap();
+    }
+    let daemon = instance.daemon();
+    instance.ok(&["run", "many"]);
+    // Reading it back is part of it.
+    instance.wait("the archive was read back", || {
+        let archives = instance.archives();
+        !archives.is_empty() && archives.iter().all(|archive| !archive["verified_at"].is_null())
+    });
+    assert_eq!(instance.archives()[0]["counts"]["files"], files);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    println!("{files} files: {peak} KiB");
+    assert!(peak < 100 * 1024, "{files} files: {peak} KiB");
 }

@@ -164,19 +164,25 @@ impl Instance {
         self.spawn(self.command(&["daemon"]))
     }
 
+    /// Starts the daemon through a program that runs what it is given, and waits until it answers.
+    pub(crate) fn daemon_through(&self, mut program: Command) -> Daemon<'_> {
+        let plain = self.command(&["daemon"]);
+        program.arg(plain.get_program()).args(plain.get_args()).stdin(Stdio::null());
+        program.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        self.answering(self.spawn(program))
+    }
+
     /// Starts a daemon whose files can be made too large by [`Daemon::limit_files`], and waits
     /// until it answers.
     pub(crate) fn daemon_with_limits(&self) -> Daemon<'_> {
-        let plain = self.command(&["daemon"]);
         let mut command = Command::new("sh");
         // Without this the signal ends it before the write fails.
-        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(plain.get_program());
-        command.args(plain.get_args()).stdin(Stdio::null());
-        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        self.answering(self.spawn(command))
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+        self.daemon_through(command)
     }
 
-    fn spawn(&self, mut command: Command) -> Daemon<'_> {
+    /// Starts this daemon.
+    pub(crate) fn spawn(&self, mut command: Command) -> Daemon<'_> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::instance::{Instance, sh};
+use super::instance::{Instance, sh, text};
 
 const JOB: &str = "[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\nretention = { mode = \"count\", value = 2 }\n";
 
@@ -89,6 +89,30 @@ fn a_corrupt_state_is_set_aside_and_rebuilt() {
     assert_eq!(instance.archives().len(), 1);
     let aside = sh("ls state", &instance.path("."));
     assert!(aside.contains("corrupt"), "{aside}");
+    // Whoever looks next hears of it, until somebody says that it is known.
+    let status = || text(&instance.larder(&["status"]).stderr);
+    let told = status();
+    assert!(told.contains("the state was found damaged at "), "{told}");
+    assert!(!told.contains("panicked"), "{told}");
+    assert!(instance.fails(1, &["status", "--check"]).contains("found damaged"));
+    let plan = instance.ok(&["plan"]);
+    let hash = plan.split("`larder approve ").nth(1).and_then(|rest| rest.get(..12)).unwrap();
+    instance.ok(&["approve", hash]);
+    assert!(!status().contains("damaged"));
+}
+
+#[test]
+fn one_disk_that_has_everything_is_told_and_changes_no_verdict() {
+    let instance = Instance::new(JOB);
+    instance.source("notes/a.txt", b"alpha");
+    let status = || text(&instance.larder(&["status"]).stderr);
+    assert!(!status().contains("every copy"), "there is none yet");
+    instance.ok(&["apply"]);
+    let told = status();
+    assert!(told.contains("every copy of `notes` lies on the disk of what it saves"), "{told}");
+    assert_eq!(instance.json(&["status"])[0]["verdict"], "protected");
+    let check = instance.ok(&["status", "--check"]);
+    assert!(!check.contains("every copy"), "{check}");
 }
 
 #[test]
@@ -237,6 +261,24 @@ fn a_foreign_tar_is_listed_adopted_on_request_and_never_deleted() {
     instance.ok(&["apply"]);
     assert!(instance.tars().contains(&"20250101-120000.tar".to_owned()));
     instance.ok(&["archive", "adopt", "main", "20250101-120000.tar", "--job", "notes"]);
+    assert_eq!(instance.archives().len(), 2);
+}
+
+#[test]
+fn what_lies_at_a_location_is_seen_by_whoever_asks_and_not_ten_minutes_later() {
+    let instance = Instance::new(JOB);
+    instance.source("notes/a.txt", b"alpha");
+    instance.ok(&["apply"]);
+    let _daemon = instance.daemon();
+    assert!(!instance.ok(&["location", "check"]).contains("foreign"));
+    sh("tar -cf archives/one.tar notes", &instance.path("."));
+    let listed = instance.ok(&["archive", "list", "--foreign"]);
+    assert!(listed.contains("one.tar"), "{listed}");
+    sh("tar -cf archives/two.tar notes", &instance.path("."));
+    let checked = instance.ok(&["location", "check"]);
+    assert!(checked.contains("2 foreign"), "{checked}");
+    sh("tar -cf archives/three.tar notes", &instance.path("."));
+    instance.ok(&["archive", "adopt", "main", "three.tar", "--job", "notes"]);
     assert_eq!(instance.archives().len(), 2);
 }
 

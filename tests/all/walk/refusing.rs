@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::instance::{Instance, TmpFs, sh};
+use super::instance::{Instance, TmpFs, sh, text};
 
 const JOB: &str = "[job.notes]\ntype = \"custom_dir\"\nsource_path = \"../notes\"\nretries = 0\n";
 
@@ -65,6 +65,30 @@ fn a_location_that_vanished_is_unavailable_and_never_made_again() {
 }
 
 #[test]
+fn one_folder_under_two_names_is_one_location_and_loses_nothing_to_the_other() {
+    let instance = with_notes();
+    sh("mkdir archives && ln -s archives alias", &instance.path("."));
+    instance.write("alias.toml", "[location.alias]\npath = \"../alias\"\ntrash = \"0s\"\n");
+    let copies = "send_to = [{ to = \"alias\", retention = { mode = \"count\", value = 1 } }]\n";
+    instance.write("jobs.toml", &format!("{JOB}{copies}protect = {{ copies = 2 }}\n"));
+    for count in 1..=3 {
+        instance.larder(&["run", "notes"]);
+        instance.larder(&["apply"]);
+        assert!(instance.tars().len() >= count, "{:?}", instance.tars());
+    }
+    assert_eq!(instance.archives().len(), instance.tars().len(), "each is known once");
+    let said = instance.ok(&["location", "list", "--format", "json"]);
+    assert!(said.contains("is the folder of location `main`, or a copy of it"), "{said}");
+    let said = text(&instance.larder(&["status"]).stdout);
+    assert!(said.contains("1 of 2 copies"), "{said}");
+
+    // A folder of its own is taken as soon as it is one.
+    sh("rm alias && mkdir alias", &instance.path("."));
+    instance.ok(&["apply"]);
+    assert_eq!(sh("ls alias/*.tar | wc -l", &instance.path(".")).trim(), "1");
+}
+
+#[test]
 fn a_location_that_must_be_mounted_and_is_not_is_refused() {
     // On the disk of the system: what lies in memory is on a mount.
     let instance = Instance::below(tempfile::tempdir().unwrap(), "");
@@ -85,6 +109,23 @@ fn a_plan_without_space_fails_early_and_says_what_it_needs() {
     let said = instance.fails(1, &["run", "notes"]);
     assert!(said.contains("not enough space") && said.contains("min_free"), "{said}");
     assert_eq!(instance.tars().len(), 1);
+}
+
+#[test]
+fn a_copy_that_finds_no_room_is_in_the_status_in_the_check_and_in_the_plan() {
+    let instance = with_notes();
+    instance.write("usb.toml", "[location.usb]\npath = \"../usb\"\nmin_free = \"900 TiB\"\n");
+    instance.write("jobs.toml", &format!("{JOB}send_to = [\"usb\"]\n"));
+    assert!(instance.fails(1, &["apply"]).contains("not enough space"));
+    // It rests by now, and every goal of the job is met.
+    assert_eq!(instance.json(&["status"])[0]["verdict"], "protected");
+    let told = "1 copy is missing at `usb`, and the last attempt failed: not enough space at `usb`";
+    let status = instance.larder(&["status"]);
+    assert!(text(&status.stderr).contains(told), "{}", text(&status.stderr));
+    let check = instance.fails(1, &["status", "--check"]);
+    assert!(check.starts_with("LARDER WARNING") && check.contains(told), "{check}");
+    let plan = instance.ok(&["plan"]);
+    assert!(plan.contains(&format!("problem     {told}")), "{plan}");
 }
 
 #[test]

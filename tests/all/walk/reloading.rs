@@ -1,6 +1,8 @@
 //! The daemon follows its files, and a broken edit never stops it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use super::instance::{Instance, sh};
@@ -116,6 +118,27 @@ fn the_generated_json_follows() {
 }
 
 #[test]
+fn others_get_to_the_generated_json_where_larder_made_the_directories_above_and_not_to_the_state() {
+    let instance = instance();
+    let base = std::fs::read_to_string(instance.path("etc/base.toml")).unwrap();
+    let base = base.replace("../state", "../var/lib/larder/state");
+    instance.write("base.toml", &base.replace("../public", "../var/lib/larder/open/public"));
+    instance.ok(&["apply"]);
+    for (path, expected) in [
+        ("var", 0o755),
+        ("var/lib", 0o755),
+        ("var/lib/larder", 0o755),
+        ("var/lib/larder/open", 0o755),
+        ("var/lib/larder/open/public", 0o755),
+        ("var/lib/larder/open/public/status.json", 0o644),
+        ("var/lib/larder/state", 0o700),
+    ] {
+        let mode = std::fs::metadata(instance.path(path)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, expected, "{path}");
+    }
+}
+
+#[test]
 fn commands_say_the_same_with_a_daemon_and_without() {
     let instance = instance();
     let daemon = instance.daemon();
@@ -144,13 +167,32 @@ fn told(socket: &UnixDatagram, words: &[&str]) -> String {
     }
 }
 
-#[test]
-fn systemd_is_told_that_a_reload_is_over_when_it_is() {
-    let instance = instance();
+/// A daemon that tells what it tells systemd to a socket of ours.
+fn under_systemd(instance: &Instance, variables: &[(&str, &str)]) -> (UnixDatagram, Child) {
     let path = instance.path("notify.sock");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-    let mut daemon = instance.command(&["daemon"]).env("NOTIFY_SOCKET", &path).spawn().unwrap();
+    let mut command = instance.command(&["daemon"]);
+    command.env("NOTIFY_SOCKET", &path).env_remove("WATCHDOG_PID");
+    (socket, command.envs(variables.iter().copied()).spawn().unwrap())
+}
+
+#[test]
+fn the_watchdog_is_fed_again_and_again() {
+    let instance = instance();
+    let (socket, mut daemon) = under_systemd(&instance, &[("WATCHDOG_USEC", "1000000")]);
+    told(&socket, &["READY=1"]);
+    for _ in 0..2 {
+        told(&socket, &["WATCHDOG=1"]);
+    }
+    sh(&format!("kill -TERM {}", daemon.id()), &instance.path("."));
+    assert!(daemon.wait().unwrap().success());
+}
+
+#[test]
+fn systemd_is_told_that_a_reload_is_over_when_it_is() {
+    let instance = instance();
+    let (socket, mut daemon) = under_systemd(&instance, &[]);
     told(&socket, &["READY=1"]);
     instance.write("two.toml", "[job.two]\ntype = \"custom_dir\"\nsource_path = \"../src\"\n");
     sh(&format!("kill -HUP {}", daemon.id()), &instance.path("."));

@@ -242,7 +242,7 @@ impl Jobs {
         let mut mounts: Vec<&Path> = other.map(|one| one.mount.as_path()).collect();
         mounts.dedup();
         for mount in mounts {
-            let Some(text) = mount.to_str() else { continue };
+            let Some(text) = readable(mount) else { continue };
             self.remark(&format!("{} is a file system of its own", mount.display()));
             self.directory(text.trim_start_matches('/'), text, &[]);
         }
@@ -266,7 +266,7 @@ impl Jobs {
             return;
         }
         for one in inside {
-            let (Some(path), Some(name)) = (one.path.to_str(), one.path.file_name()) else {
+            let (Some(path), Some(name)) = (readable(&one.path), one.path.file_name()) else {
                 self.remark(&format!(
                     "left out: {} is no text that can stand here",
                     one.path.display()
@@ -305,7 +305,7 @@ impl Jobs {
     fn volumes(&mut self, facts: &Facts) {
         for one in &facts.directories {
             let What::Volume { engine, name } = &one.what else { continue };
-            let Some(path) = one.path.to_str() else { continue };
+            let Some(path) = readable(&one.path) else { continue };
             if let Some(kind) = one.files_of {
                 self.remark(&format!(
                     "left out: the {engine} volume {name} holds the files of a {} server;\n\
@@ -324,6 +324,11 @@ impl Jobs {
             }
         }
     }
+}
+
+/// A path that can be read by a job: one that stands in a line of text.
+fn readable(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| !text.contains(char::is_control))
 }
 
 /// The app that a directory belongs to.

@@ -1,25 +1,41 @@
 //! What a job reads, by type.
 
+use std::path::{Path, PathBuf};
+
+use crate::archive;
 use crate::config::context::Context;
+use crate::config::diagnostic::Severity;
+use crate::config::exposed;
 use crate::config::table::Reader;
 use crate::config::tree::{Node, Value};
-use crate::model::job::{CustomDir, Database, JobSource};
+use crate::database::{self, Kind};
+use crate::model::job::{CustomDir, Database, JobSource, SourceMount};
+use crate::source::check_pattern;
 
 pub(super) fn source(r: &Reader<'_>, cx: &mut Context<'_>) -> Option<JobSource> {
     let source = match r.variant? {
         "custom_dir" => {
-            let source_path = r.get("source_path", cx);
+            let source_path: Option<PathBuf> = r.get("source_path", cx);
+            if let Some(path) = &source_path {
+                check_source_path(r, path, cx);
+            }
             let excludes: Option<Vec<String>> = r.get("excludes", cx);
             check_patterns(r, excludes.as_deref().unwrap_or_default(), cx);
             let one_file_system = r.get("one_file_system", cx);
+            let mount: Option<&'static str> = r.get("source_mount", cx);
             JobSource::CustomDir(CustomDir {
                 source_path: source_path?,
                 excludes: excludes?,
                 one_file_system: one_file_system?,
+                mount: match mount? {
+                    "required" => SourceMount::Required,
+                    "any" => SourceMount::Any,
+                    _ => SourceMount::Remembered,
+                },
             })
         }
-        "mysql" => JobSource::Mysql(database(r, cx)?),
-        "postgresql" => JobSource::Postgresql(database(r, cx)?),
+        "mysql" => JobSource::Mysql(server(r, Kind::Mysql, cx)?),
+        "postgresql" => JobSource::Postgresql(server(r, Kind::Postgresql, cx)?),
         "ynh_app" => {
             let app_id: Option<String> = r.get("app_id", cx);
             let except = except(r, app_id.as_deref(), "app_id", cx);
@@ -31,33 +47,43 @@ pub(super) fn source(r: &Reader<'_>, cx: &mut Context<'_>) -> Option<JobSource> 
     Some(source)
 }
 
-/// gitignore patterns whose mistakes the matcher would pass over in silence.
+/// Every pattern that a run would refuse.
 fn check_patterns(r: &Reader<'_>, patterns: &[String], cx: &mut Context<'_>) {
-    let Some(Node { value: Value::Array(items), .. }) = r.entry("excludes").map(|e| &e.node) else {
-        return;
-    };
-    for (pattern, item) in patterns.iter().zip(items) {
-        let unescaped = pattern.replace("\\\\", "").replace("\\[", "");
-        let opened = unescaped.rfind('[');
-        if opened.is_some_and(|at| !unescaped[at + 1..].contains(']')) {
-            cx.error_with(
-                item.at,
-                format!("the pattern `{pattern}` opens `[` and does not close it"),
-                "a `[` that is meant as such is written `\\\\[`",
-            );
-        } else if unescaped.ends_with('\\') {
-            cx.error(item.at, format!("the pattern `{pattern}` ends in a lone backslash"));
-        } else if pattern == "/" || pattern.starts_with("./") || pattern.starts_with("../") {
-            cx.error_with(
-                item.at,
-                format!("the pattern `{pattern}` matches nothing"),
-                "patterns are rooted at the source: `/cache/` is the `cache` directly in it",
-            );
+    for (pattern, item) in patterns.iter().zip(items(r, "excludes")) {
+        if let Err(error) = check_pattern(pattern) {
+            let hint = error.hint.map(str::to_owned);
+            cx.report(item.at, Severity::Error, error.to_string(), hint);
         }
     }
 }
 
-fn database(r: &Reader<'_>, cx: &mut Context<'_>) -> Option<Database> {
+/// A path that could be read and not be told of in an archive.
+fn check_source_path(r: &Reader<'_>, path: &Path, cx: &mut Context<'_>) {
+    if let Err(error) = archive::check_source_path(path) {
+        cx.report(r.place("source_path"), Severity::Error, error.to_string(), error.hint());
+    }
+}
+
+/// The arguments of a process, and the options of a job, can be read by many.
+fn check_options(r: &Reader<'_>, kind: Kind, cx: &mut Context<'_>) {
+    for item in items(r, "options") {
+        if let Value::Text { text, .. } = &item.value
+            && database::tells_a_password(kind, text)
+        {
+            exposed::refuse(item.at, "write `password = { file = \"secrets/name\" }`", cx);
+        }
+    }
+}
+
+/// The items of a list as they are written.
+fn items<'n>(r: &Reader<'n>, key: &str) -> &'n [Node] {
+    match r.entry(key).map(|entry| &entry.node.value) {
+        Some(Value::Array(items)) => items,
+        _ => &[],
+    }
+}
+
+fn server(r: &Reader<'_>, kind: Kind, cx: &mut Context<'_>) -> Option<Database> {
     let database: Option<String> = r.get("database", cx);
     let except = except(r, database.as_deref(), "database", cx);
     let host = r.maybe("host", cx);
@@ -69,6 +95,7 @@ fn database(r: &Reader<'_>, cx: &mut Context<'_>) -> Option<Database> {
     let user = r.maybe("user", cx);
     let password = r.maybe("password", cx);
     let options = r.get("options", cx);
+    check_options(r, kind, cx);
     Some(Database {
         database: database?,
         except: except?,

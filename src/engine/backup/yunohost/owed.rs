@@ -199,6 +199,15 @@ fn take_in(core: &Core, owed: &Owed, file_name: String) -> Result<(), StateError
     Ok(())
 }
 
+/// Whether a file is what YunoHost makes for a run of ours, or may be.
+pub(crate) fn is_owed(core: &Core, location: &PlaceName, file_name: &str) -> bool {
+    let Ok(all) = all(core) else { return true };
+    all.iter().any(|owed| {
+        owed.location == *location
+            && [".tar", ".tar.gz"].iter().any(|end| file_name == format!("{}{end}", owed.name))
+    })
+}
+
 /// Takes a file in that a run of ours had YunoHost make; `None` when it is no such file.
 pub(crate) fn adopt(
     cx: &Context,

@@ -103,7 +103,7 @@ fn hostile_json_is_refused_or_cut_before_it_costs_anything() {
     for shape in [serde_json::json!([]), "text".into(), 7.into(), true.into()] {
         assert!(refused(&shape).contains("not an object"));
     }
-    let long = "x".repeat(SIDECAR_MAX);
+    let long = "x".repeat(SENT_MAX);
     let (archive, _) = check(
         "tom_web_20260507.tar",
         Some(&honest(|info| {

@@ -181,11 +181,11 @@ impl Drill {
             counts: MemberCounts { files: push.files, ..MemberCounts::default() },
             ..template.observed.archives[0].clone()
         };
-        let series = archive.series();
+        let series = archive.written_series();
         let all = &self.world.observed.archives;
         let before: Vec<Archive> =
-            all.iter().filter(|other| other.series() == series).cloned().collect();
-        archive.outcome = outcome(&archive, &before, moment);
+            all.iter().filter(|other| other.written_series() == series).cloned().collect();
+        archive.outcome = outcome(&archive, &before, &moment.to_zoned(jiff::tz::TimeZone::UTC));
         self.world.observed.archives.push(archive);
     }
 
@@ -202,7 +202,8 @@ impl Drill {
                 }
                 let PassOutcome::Expire(action) = pass.outcome else { continue };
                 let Work::Expire { series, archives } = action.work else { unreachable!() };
-                let leaves = |one: &Archive| one.series() == series && archives.contains(&one.id);
+                let leaves =
+                    |one: &Archive| one.written_series() == series && archives.contains(&one.id);
                 let left = observed.archives.iter().filter(|one| leaves(one) && one.is_good());
                 let left = u32::try_from(left.count()).unwrap();
                 facts.recent_deletions.push((now.timestamp(), left));

@@ -27,8 +27,12 @@ fn at(day: i64) -> Timestamp {
     Timestamp::from_second(day * DAY).unwrap()
 }
 
+fn zoned(day: i64) -> Zoned {
+    at(day).to_zoned(jiff::tz::TimeZone::UTC)
+}
+
 fn check(newcomer: &Archive, before: &[Archive]) -> Option<String> {
-    match outcome(newcomer, before, at(100)) {
+    match outcome(newcomer, before, &zoned(100)) {
         Outcome::Suspect(reason) => Some(reason),
         Outcome::Good | Outcome::Partial => None,
     }
@@ -41,7 +45,7 @@ fn five() -> Vec<Archive> {
 #[test]
 fn an_archive_under_half_of_what_is_usual_is_suspect() {
     assert_eq!(check(&archive(500, 99, 100), &five()), None);
-    assert!(check(&archive(499, 99, 100), &five()).unwrap().contains("499 bytes"));
+    assert!(check(&archive(499, 99, 100), &five()).unwrap().contains("499 B of content"));
     assert_eq!(check(&archive(1, 99, 100), &[]), None);
 }
 
@@ -58,7 +62,7 @@ fn a_date_that_runs_backwards_or_ahead_is_suspect() {
 fn an_archive_dated_ahead_makes_none_behind_it_suspect() {
     let mut before = five();
     let mut ahead = archive(1000, 400, 96);
-    ahead.outcome = outcome(&ahead, &before, at(96));
+    ahead.outcome = outcome(&ahead, &before, &zoned(96));
     before.push(ahead);
     assert_eq!(check(&archive(1000, 99, 100), &before), None);
 }
@@ -121,7 +125,7 @@ proptest! {
         for (number, (size, off, said)) in (60..).zip(sent) {
             let mut newcomer = archive(size, number + off, number);
             newcomer.content_size = said;
-            newcomer.outcome = outcome(&newcomer, &series, at(number));
+            newcomer.outcome = outcome(&newcomer, &series, &zoned(number));
             series.push(newcomer);
         }
         let good: Vec<&Archive> = series.iter().filter(|archive| archive.is_good()).collect();

@@ -41,7 +41,7 @@ impl Hold<'_> {
         Err(self.differs(name))
     }
 
-    /// The same for the files of one archive, in this order, none of which has a name there yet
+    /// Keeps the files of one archive there, in this order, none of which has a name there yet
     /// as far as is known. The names come after all of the bytes.
     ///
     /// # Errors

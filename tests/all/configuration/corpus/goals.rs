@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::told_of_job;
+use super::{told, told_of_job};
 
 #[test]
 fn a_command_without_a_program() {
@@ -54,6 +54,26 @@ fn a_pattern_that_matches_nothing() {
       |
     hint: patterns are rooted at the source: `/cache/` is the `cache` directly in it
     "#);
+}
+
+#[test]
+fn a_pattern_that_every_run_would_refuse_is_refused_before() {
+    for pattern in ["# temp files", "[z-a]x", "a/../b", "!", "foo/./bar", "a//b", "[[:digits:]]"] {
+        let told = told_of_job(&format!("excludes = ['ok', '{pattern}']"));
+        let wanted = format!("error: the pattern `{pattern}` ");
+        assert!(told.starts_with(&wanted) && told.contains(" it.toml:4:19\n"), "{told}");
+    }
+    assert_eq!(told_of_job("excludes = ['*.{txt,log}', '{a,b', '[[:digit:]].x', '/a/**']"), "");
+}
+
+#[test]
+fn a_path_that_no_archive_can_tell_of() {
+    for path in [r"/x/my\ttab", r"/x/a\nb", r"\u001b[2J"] {
+        let job = format!("[job.web]\ntype = 'custom_dir'\nsource_path = \"{path}\"");
+        let told = told(&job);
+        assert!(told.starts_with("error: a path cannot have the control character `"), "{told}");
+        assert!(told.contains(" it.toml:3:15\n"), "{told}");
+    }
 }
 
 #[test]

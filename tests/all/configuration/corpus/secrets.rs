@@ -51,6 +51,54 @@ password = "hunter2""#), @r#"
 }
 
 #[test]
+fn a_password_in_the_options_of_a_dump_is_not_repeated() {
+    for (kind, option) in [
+        ("mysql", "--password=geheim"),
+        ("mysql", "-pgeheim"),
+        ("postgresql", "--dbname=host=db password=geheim"),
+        ("postgresql", "postgresql://shop:geheim@db/shop"),
+    ] {
+        let told = told(&format!(
+            "[job.db]\ntype = '{kind}'\ndatabase = 'shop'\noptions = ['-v', '{option}']"
+        ));
+        assert!(
+            told.starts_with("error: a secret must not stand in the configuration\n"),
+            "{told}"
+        );
+        assert!(told.contains(" it.toml:4:18\n") && !told.contains("geheim"), "{told}");
+    }
+    assert_snapshot!(told(r#"[job.db]
+type = "mysql"
+database = "shop"
+options = ["--password=geheim"]"#), @r#"
+    error: a secret must not stand in the configuration
+     --> it.toml:4:12
+      |
+    4 | options = ["*****************"]
+      |            ^^^^^^^^^^^^^^^^^^^
+      |
+    hint: write `password = { file = "secrets/name" }`
+    "#);
+}
+
+#[test]
+fn a_password_in_a_command_or_an_address_is_not_repeated() {
+    const WEB: &str = "[job.web]\ntype = 'custom_dir'\nsource_path = '/x'\n";
+    for text in [
+        format!("{WEB}before = [['sh', '-c', 'PGPASSWORD=geheim psql']]"),
+        format!("{WEB}after = ['mysqladmin --password=geheim refresh']"),
+        format!("{WEB}after = ['curl https://me:geheim@host.example.org/']"),
+        "[peer.tom]\nkind = 'instance'\nurl = 'https://me:geheim@tom.example.org'".to_owned(),
+        "[peer.tom]\nkind = 'instance'\nurl = 'ftp://me:geheim@tom.example.org'".to_owned(),
+        "[job.db]\ntype = 'mysql'\ndatabase = 'x'\nhost = 'mysql://a:geheim@db'".to_owned(),
+    ] {
+        let told = told(&text);
+        assert!(told.contains("error: ") && !told.contains("geheim"), "{told}");
+    }
+    assert_eq!(told(&format!("{WEB}after = ['mysql --password=$PW', 'mkdir -p /srv']")), "");
+}
+
+#[test]
 fn a_secret_with_two_sources() {
     assert_snapshot!(told(r#"[job.db]
 type = "mysql"

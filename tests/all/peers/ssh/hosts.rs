@@ -64,6 +64,47 @@ fn archives_go_to_a_host_without_a_larder_and_are_known_to_be_there() {
 }
 
 #[test]
+fn what_a_host_keeps_alone_is_fetched_by_its_name_and_what_is_damaged_is_repaired_from_there() {
+    let host = Host::with(sshd_or_skip!(), |folder| Let::Hold(folder));
+    let world = World::of(&["jerry"]);
+    let jerry = world.instance("jerry");
+    write_peer(jerry, &host, "");
+    jerry.write("short.toml", crate::peers::fetching::SHORT);
+    jerry.job("web", "location = 'short'\nsend_to = ['vps']");
+    wait_for("the first archive arrived", || tars(&host).len() == 1);
+    let tar = tars(&host).remove(0);
+    let name = tar.strip_suffix(".tar").unwrap();
+    jerry.ok(&["run", "web"]);
+    wait_for("the second one arrived", || tars(&host).len() == 2);
+    jerry.settled();
+    let there = std::fs::read(host.folder().join(&tar)).unwrap();
+    let here = jerry.path("short").join(&tar);
+    jerry.ok(&["archive", "delete", name, "--yes"]);
+    jerry.settled();
+    assert!(!here.exists());
+
+    let out = jerry.path("out");
+    let restore = ["restore", name, "--to", out.to_str().unwrap(), "--yes"];
+    let said = jerry.fails(1, &restore);
+    assert!(said.contains(&format!("`larder archive fetch {name}` brings it here")), "{said}");
+    let said = crate::peers::fetching::fetched(jerry, &["archive", "fetch", name]);
+    assert!(said.contains("from vps to short") && said.contains("it is pinned"), "{said}");
+    assert!(std::fs::read(&here).unwrap() == there);
+    jerry.ok(&restore);
+    let same = format!("diff -r $(find {} -name 0.bin -printf %h) src/web", out.display());
+    crate::walk::instance::sh(&same, &jerry.path(""));
+    let said = jerry.fails(1, &["archive", "fetch", name]);
+    assert!(said.contains("is there already: at `short`"), "{said}");
+
+    crate::peers::fetching::corrupt(&here);
+    jerry.larder(&["archive", "verify", name]);
+    wait_for("it is whole again", || std::fs::read(&here).unwrap() == there);
+    jerry.settled();
+    let hidden = std::fs::read_dir(jerry.path("short/.incoming"));
+    assert_eq!(hidden.map_or(0, Iterator::count), 0, "nothing is left of what came");
+}
+
+#[test]
 fn nothing_is_deleted_there_without_prune_and_only_what_the_plan_showed_with_it() {
     let host = Host::with(sshd_or_skip!(), |folder| Let::Prune(folder));
     let world = World::of(&["jerry"]);
