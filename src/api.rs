@@ -51,7 +51,8 @@ mod uploads;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use access::{Caller, Gate, Scope, guarded};
+use crate::model::token::Scope;
+use access::{Caller, Gate, guarded};
 pub use config::{effective_config, view_of_configuration};
 pub use coverage::covered;
 pub use description::openapi_text;
@@ -231,6 +232,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(guarded(Scope::List, routes!(archives::list)))
         .routes(guarded(Scope::Admin, routes!(archives::change::adopt)))
         .routes(guarded(Scope::Delete, routes!(archives::change::delete)))
+        .routes(guarded(Scope::Delete, routes!(archives::change::deletion)))
         .routes(guarded(Scope::List, routes!(archives::info)))
         .routes(guarded(Scope::List, routes!(archives::why)))
         .routes(guarded(Scope::List, routes!(archives::contents::contents)))

@@ -30,6 +30,7 @@ mod tarball;
 mod manifest;
 mod lane;
 mod layers;
+mod pipeline;
 mod write;
 mod reader;
 mod open;

@@ -10,12 +10,14 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
+mod usage;
 mod context;
 mod failure;
 mod words;
 mod table;
 mod client;
 mod start;
+mod ending;
 mod follow;
 
 mod check;
@@ -49,6 +51,7 @@ mod tests;
 
 use context::Context;
 pub use failure::{exit_code, explain};
+pub use usage::parse;
 
 /// How a table is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -22,7 +22,7 @@ mod context;
 mod diagnostic;
 mod exposed;
 mod form;
-mod keys;
+pub(crate) mod keys;
 mod judge;
 mod last_good;
 mod live;
@@ -45,7 +45,7 @@ pub use diagnostic::{Diagnostic, Severity, render, to_json};
 pub use judge::{Changes, Judged, PlaceError, judge, judge_alone, judge_instead, place_in};
 pub use last_good::{LastGood, LastGoodError, Stale};
 pub use live::{KindHere, check_live, peer_kinds};
-pub use paths::{InstancePaths, USUAL_DIR, instance_paths};
+pub use paths::{InstancePaths, USUAL_CONTROL_SOCKET, USUAL_DIR, instance_paths};
 pub use read::{ConfigError, read_dir};
 
 use build::{Built, Failure, Terms, build};

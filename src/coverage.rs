@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::database::Kind;
 use crate::model::name::JobName;
+use crate::model::words::words;
 use crate::stop::Stop;
 
 mod directories;
@@ -93,55 +94,33 @@ pub struct Directory {
     pub files_of: Option<Kind>,
 }
 
-/// What kind of thing is covered, or is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Thing {
-    /// A database.
-    Database,
-    /// An app of YunoHost.
-    App,
-    /// A directory.
-    Directory,
-    /// A volume of a container.
-    Volume,
-}
-
-impl Thing {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Thing::Database => "database",
-            Thing::App => "app",
-            Thing::Directory => "directory",
-            Thing::Volume => "volume",
-        }
+words! {
+    /// What kind of thing is covered, or is not.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Thing {
+        /// A database.
+        Database = "database",
+        /// An app of YunoHost.
+        App = "app",
+        /// A directory.
+        Directory = "directory",
+        /// A volume of a container.
+        Volume = "volume",
     }
 }
 
-/// Whether a job keeps something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cover {
-    /// All of it.
-    Covered,
-    /// Some of it.
-    Partly,
-    /// None does.
-    Uncovered,
-    /// Nobody can say.
-    Unknown,
-}
-
-impl Cover {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Cover::Covered => "yes",
-            Cover::Partly => "partly",
-            Cover::Uncovered => "no",
-            Cover::Unknown => "unknown",
-        }
+words! {
+    /// Whether a job keeps something.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Cover {
+        /// All of it.
+        Covered = "yes",
+        /// Some of it.
+        Partly = "partly",
+        /// None does.
+        Uncovered = "no",
+        /// Nobody can say.
+        Unknown = "unknown",
     }
 }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::job::Database;
+use crate::model::words::words;
 use crate::process::ProcessError;
 use crate::progress::Progress;
 use crate::secret::SecretError;
@@ -42,13 +43,15 @@ pub fn place_for_servers(otherwise: &Path) -> PathBuf {
     named.filter(is_open).unwrap_or_else(|| otherwise.to_owned())
 }
 
-/// Which kind of server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// MariaDB or MySQL.
-    Mysql,
-    /// PostgreSQL.
-    Postgresql,
+words! {
+    /// Which kind of server.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Kind {
+        /// MariaDB or MySQL.
+        Mysql = "mysql",
+        /// PostgreSQL.
+        Postgresql = "postgresql",
+    }
 }
 
 impl Kind {
@@ -58,15 +61,6 @@ impl Kind {
         match self {
             Kind::Mysql => "MariaDB",
             Kind::Postgresql => "PostgreSQL",
-        }
-    }
-
-    /// The word of the job type, and of the directory in the archive (`data/mysql`).
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Mysql => "mysql",
-            Kind::Postgresql => "postgresql",
         }
     }
 }

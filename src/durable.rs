@@ -13,8 +13,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
@@ -85,7 +85,7 @@ impl Drop for Busy<'_> {
 
 fn busy() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     // Each change of it is one step: a panic elsewhere leaves it usable.
-    BUSY.lock().unwrap_or_else(PoisonError::into_inner)
+    BUSY.lock()
 }
 
 /// Whether this process is writing a temporary file just now: then nobody may sweep it.

@@ -15,8 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 use crate::config::watch::Watcher;
-use crate::model::archive::ArchiveId;
-use crate::model::desired::Desired;
+use crate::model::desired::{self, Desired};
 use crate::model::name::{JobName, ObjectName, PlaceName};
 use crate::model::observed::Observed;
 use crate::model::run::{Run, RunId, RunStatus};
@@ -27,65 +26,33 @@ use crate::reconcile::{self, Plan};
 use crate::status::JobVerdict;
 
 pub use self::beat::Beat;
-pub use self::contacts::hand::RemoteOrder;
 pub use self::handle::{Handle, OpenWith, Reading};
-pub(crate) use self::members::ask_the_host as list_members;
-pub use self::receive::{
+pub(crate) use self::observe::wildcards::ask_the_host as list_members;
+pub use self::peers::contacts::hand::RemoteOrder;
+pub use self::peers::receive::{
     Announced, ChunkHead, ChunkReceived, InTheWay, Landing, ReceiveError, Standing,
 };
 pub use self::tally::{BOUNDS, Durations, Tally};
 
 mod core;
-mod places;
-mod doors;
-mod attend;
+mod locations;
 mod beat;
-mod devices;
 mod handle;
-mod finish;
+mod drain;
 mod requests;
 mod start;
 mod recovery;
-mod wanted;
-mod members;
+mod configuration;
 mod cycle;
 mod look;
 mod observe;
-mod clock;
-mod stock;
-mod space;
+mod runs;
+pub mod peers;
 mod answer;
 mod catalogue;
-mod executor;
-mod given_up;
-mod uncovered;
 mod notices;
-mod rest;
 mod damage;
-mod record;
 mod tally;
-mod context;
-mod backup;
-mod around;
-mod awake;
-mod mounted;
-mod after;
-mod room;
-mod suspicion;
-mod expire;
-mod verify;
-mod send;
-mod push;
-mod fetch;
-mod far;
-mod prune;
-mod contacts;
-pub mod pairing;
-mod receive;
-mod offered;
-mod adopt;
-mod restore;
-mod drill;
 #[cfg(test)]
 mod tests;
 
@@ -109,15 +76,6 @@ pub struct Options {
     pub autonomy: Autonomy,
     /// Of these jobs only (`larder apply --job`); of all when empty.
     pub only: Vec<JobName>,
-}
-
-/// One copy of an archive.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ArchiveKey {
-    /// Which archive.
-    pub id: ArchiveId,
-    /// Where the copy rests.
-    pub location: PlaceName,
 }
 
 /// What is known of the configuration.
@@ -166,6 +124,8 @@ pub struct View {
     pub foreseen: Foreseen,
     /// What of this host no job covers, in one line, where the daemon has looked.
     pub uncovered: Option<String>,
+    /// Why nothing can be begun or recorded now, where that is so.
+    pub stalled: Option<String>,
     /// How telling people goes, one for each target of the configuration.
     pub notices: Arc<Vec<NoticeTarget>>,
     /// Where the API is served: as it is, not as it was at that moment.
@@ -206,7 +166,7 @@ pub struct NoticeTarget {
     /// `url`, `ping_url` or `mail_to`.
     pub kind: &'static str,
     /// The events that it is told; none for a `ping_url`, which is told of every backup.
-    pub events: Vec<String>,
+    pub events: Vec<desired::Event>,
     /// When something was delivered last.
     pub last_success: Option<Timestamp>,
     /// Since when nothing can be delivered.

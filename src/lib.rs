@@ -8,13 +8,13 @@
 //! /etc/larder/*.toml ─ config (parse, check) ─→ Desired
 //! disk, state.redb ─── engine::observe ───────→ Observed
 //!         reconcile::plan(&Desired, &Observed, now) ─→ Plan { actions with reasons, blocked, wake_at }
-//!               engine::executor ─ one run at a time ─┬ backup: source yields members → archive writer → location publishes
+//!               engine::runs ── one run at a time ────┬ backup: source yields members → archive writer → location publishes
 //!                                                     ├ expire · empty the trash · verify
 //!                                                     ├ send: a copy to another location, or to a peer
 //!                                                     ├ fetch: a copy from a peer · prune: at a peer that is a bare host
 //!                                                     ├ restore: archive → plan of steps → files, database, services
 //!                                                     └ drill: a restore nobody asked for, compared with the manifest
-//!         peers ─ uploads, chunk by chunk ─→ engine::receive ─→ published by the same protocol
+//!         peers ─ uploads, chunk by chunk ─→ engine::peers ──→ published by the same protocol
 //!         every change ─→ state.redb ─→ view ─┬ API, events, metrics, generated JSON, command line
 //!                                             └ notices (whom to tell what) ─→ delivery
 //! ```
@@ -43,8 +43,11 @@
 //! - A deletion is planned with its reason, recorded, put into the trash, and only then unlinked.
 //! - A restore proves the archive by its hash before anything of it appears, sets aside what it overwrites,
 //!   and takes users, units and commands from this host's configuration only.
-//! - Files, tar, hashing, the store and child processes are plain blocking code, entered at one
-//!   place (the executor's `spawn_blocking`); one [`stop::Stop`] serves both sides.
+//! - Files, tar, hashing, the store and child processes are plain blocking code: runs enter it in the
+//!   executor, questions where they are answered, both by `spawn_blocking`; one [`stop::Stop`] serves
+//!   both sides.
+//! - A lock is held for one assignment, so that a panic leaves what is behind it usable: the locks are
+//!   `parking_lot`'s, which are not poisoned.
 //!
 //! Modules in reading order.
 

@@ -27,7 +27,9 @@ use crate::model::upload::UploadId;
 pub mod folder;
 pub mod sidecar;
 
+mod first_use;
 mod foreign;
+mod hidden;
 mod marker;
 pub use marker::is_marked;
 mod names;

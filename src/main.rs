@@ -6,12 +6,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use larder::cli::{self, Cli};
 
 fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let cli = Cli::parse();
+    let cli = cli::parse();
     log_to_stderr(&cli);
     // The one provider of cryptography of the process; one that is installed already does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();

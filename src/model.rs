@@ -7,6 +7,7 @@
 //!
 //! Modules in reading order.
 
+pub mod words;
 pub mod hex;
 pub mod name;
 pub mod size;

@@ -29,6 +29,7 @@ mod due;
 mod pings;
 mod words;
 
+pub use crate::model::desired::Event;
 pub use conditions::{conditions, still_failing};
 pub use due::{Step, due};
 pub use pings::{Mark, Ping, Pinged, Sign, pings};
@@ -36,41 +37,6 @@ pub use words::{one_line, text, title};
 
 /// How often somebody is reminded of what lasts.
 pub const REMIND: SignedDuration = SignedDuration::from_hours(24);
-
-/// Why somebody is told. The order is that of weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Event {
-    /// Something went wrong.
-    Failure,
-    /// Something should have happened and did not.
-    Overdue,
-    /// Something waits for a person.
-    Blocked,
-    /// It is well again.
-    Recovery,
-}
-
-impl Event {
-    /// All of them, the heaviest first.
-    pub const ALL: [Self; 4] = [Self::Failure, Self::Overdue, Self::Blocked, Self::Recovery];
-
-    /// The word of the configuration and of the messages.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Failure => "failure",
-            Self::Overdue => "overdue",
-            Self::Blocked => "blocked",
-            Self::Recovery => "recovery",
-        }
-    }
-
-    /// The event of a word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|event| event.word() == word)
-    }
-}
 
 /// What the decision is made from.
 #[derive(Debug, Clone, Copy)]

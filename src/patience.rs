@@ -9,12 +9,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 mod attendant;
 
-pub use attendant::Attendant;
+pub use attendant::{Attendant, Silent};
 
 /// How long a file system may take to say what is at a path.
 pub const LIMIT: Duration = Duration::from_secs(5);
@@ -99,16 +101,16 @@ impl<A: Clone + Send + 'static> Asker<A> {
     /// The answer for a path; `None` when its file system does not answer.
     #[must_use]
     pub fn ask(&self, path: &Path) -> Option<A> {
-        let wait = self.sit_down(path);
+        let wait = self.sit_down(path, MOST_OVERDUE);
         self.wait(path, wait, Instant::now() + self.limit)
     }
 
     /// The answer for a path within another limit: for whoever has more time, and takes an answer that
-    /// comes late as well.
+    /// comes late as well. Of those there are few: the path is asked about however many others hang.
     #[must_use]
     pub fn ask_for(&self, limit: Duration, path: &Path) -> Option<A> {
         let deadline = Instant::now() + limit;
-        let wait = match self.sit_down(path) {
+        let wait = match self.sit_down(path, usize::MAX) {
             Wait::Over(None) => self.join(path),
             wait => wait,
         };
@@ -130,7 +132,7 @@ impl<A: Clone + Send + 'static> Asker<A> {
     pub fn ask_all(&self, paths: &[&Path]) -> Vec<Option<A>> {
         let mut answers = Vec::with_capacity(paths.len());
         for some in paths.chunks(AT_ONCE) {
-            let waits: Vec<_> = some.iter().map(|path| self.sit_down(path)).collect();
+            let waits: Vec<_> = some.iter().map(|path| self.sit_down(path, MOST_OVERDUE)).collect();
             let deadline = Instant::now() + self.limit;
             let pairs = some.iter().zip(waits);
             answers.extend(pairs.map(|(path, wait)| self.wait(path, wait, deadline)));
@@ -138,8 +140,9 @@ impl<A: Clone + Send + 'static> Asker<A> {
         answers
     }
 
-    /// Has a question begun that is not older than this call, where that makes sense.
-    fn sit_down(&self, path: &Path) -> Wait<A> {
+    /// Has a question begun that is not older than this call, where that makes sense, and not more
+    /// than `most` threads are overdue.
+    fn sit_down(&self, path: &Path, most: usize) -> Wait<A> {
         let mut seats = self.inner.seats();
         let overdue = seats.values().filter(|seat| seat.is_overdue(self.limit)).count();
         let seat = seats.entry(path.to_owned()).or_insert_with(|| Seat {
@@ -164,7 +167,7 @@ impl<A: Clone + Send + 'static> Asker<A> {
             seats.remove(path);
             return Wait::Over(Some(answer.what));
         }
-        if overdue >= MOST_OVERDUE || !self.inner.begin(path) {
+        if overdue >= most || !self.inner.begin(path) {
             if seat.waiting == 0 {
                 seats.remove(path);
             }
@@ -189,8 +192,7 @@ impl<A: Clone + Send + 'static> Asker<A> {
             let answer = answer.map(|answer| answer.what.clone());
             let left = deadline.saturating_duration_since(Instant::now());
             if answer.is_none() && !left.is_zero() {
-                let woken = self.inner.answered.wait_timeout(seats, left);
-                seats = woken.unwrap_or_else(PoisonError::into_inner).0;
+                self.inner.answered.wait_for(&mut seats, left);
                 continue;
             }
             seat.waiting -= 1;
@@ -208,7 +210,7 @@ impl<A: Clone + Send + 'static> Asker<A> {
 impl<A: Send + 'static> Inner<A> {
     fn seats(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Seat<A>>> {
         // A panic elsewhere leaves every seat as it is.
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seats.lock()
     }
 
     /// Whether there is a thread for a path now. It begins once the seats are free.
@@ -264,7 +266,7 @@ mod tests {
         let count = Arc::clone(&times);
         let asker = Asker::with_limit(limit, move |_| {
             count.fetch_add(1, Ordering::SeqCst);
-            given.lock().unwrap().recv().unwrap_or(0)
+            given.lock().recv().unwrap_or(0)
         });
         Hanging { asker: Arc::new(asker), times, answers }
     }
@@ -334,7 +336,7 @@ mod tests {
         let never = Mutex::new(never);
         let asker = Asker::with_limit(SHORT, move |path| {
             if path.starts_with("/hangs") {
-                let _ = never.lock().unwrap().recv();
+                let _ = never.lock().recv();
             }
             path.to_owned()
         });
@@ -355,6 +357,22 @@ mod tests {
         until(|| (times.load(Ordering::SeqCst) > 0).then_some(()));
         assert!(asker.inner.seats().values().filter(|seat| seat.is_open).count() <= MOST_OVERDUE);
         drop(answers);
+    }
+
+    #[test]
+    fn a_run_is_answered_about_its_source_however_many_others_hang() {
+        let (_open, never) = mpsc::channel::<()>();
+        let never = Mutex::new(never);
+        let asker = Asker::with_limit(SHORT, move |path| {
+            if path.starts_with("/hangs") {
+                let _ = never.lock().recv();
+            }
+        });
+        for number in 0..MOST_OVERDUE {
+            assert_eq!(asker.ask(Path::new(&format!("/hangs/{number}"))), None);
+        }
+        assert_eq!(asker.ask("/a".as_ref()), None, "who only looks does not ask any more");
+        assert_eq!(asker.ask_for(LONG, "/a".as_ref()), Some(()));
     }
 
     #[test]

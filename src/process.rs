@@ -13,9 +13,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use secrecy::zeroize::Zeroizing;
 
 use crate::model::job::Command;
@@ -212,7 +212,7 @@ static WITHHELD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Keeps a variable of our environment from every child from now on: it holds a secret.
 pub fn withhold(variable: &str) {
-    let mut withheld = WITHHELD.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut withheld = WITHHELD.lock();
     withheld.insert(variable.to_owned());
 }
 
@@ -310,7 +310,7 @@ fn prepare(
         command.env_remove(variable);
     }
     command.env_remove("CREDENTIALS_DIRECTORY");
-    for variable in WITHHELD.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+    for variable in WITHHELD.lock().iter() {
         command.env_remove(variable);
     }
     command.env("LC_ALL", "C.UTF-8");

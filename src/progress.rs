@@ -1,8 +1,9 @@
 //! How far a run is: counters that the working thread moves and anybody may read.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
 
 /// Counters of one run. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -55,9 +56,7 @@ impl Progress {
 
     /// What is being done now, in one or two words.
     pub fn enter(&self, phase: &'static str) {
-        if let Ok(mut current) = self.inner.phase.lock() {
-            *current = phase;
-        }
+        *self.inner.phase.lock() = phase;
     }
 
     /// The counters now.
@@ -67,7 +66,7 @@ impl Progress {
             bytes: self.inner.bytes.load(Ordering::Relaxed),
             expected_bytes: self.inner.expected_bytes.load(Ordering::Relaxed),
             members: self.inner.members.load(Ordering::Relaxed),
-            phase: self.inner.phase.lock().map(|phase| *phase).unwrap_or_default(),
+            phase: *self.inner.phase.lock(),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::model::desired::Desired;
 use crate::model::name::{ArchiveName, JobName};
 use crate::model::observed::Observed;
 use crate::model::run::{Cause, Work};
+use crate::model::words::words;
 
 pub(crate) mod situation;
 pub mod expand;
@@ -87,13 +88,15 @@ pub struct Blocked {
     pub frees: u64,
 }
 
-/// How much a note weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
-    /// Somebody must act.
-    Problem,
-    /// Good to know.
-    Remark,
+words! {
+    /// How much a note weighs.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Weight {
+        /// Somebody must act.
+        Problem = "problem",
+        /// Good to know.
+        Remark = "remark",
+    }
 }
 
 /// Something a person should know about the plan.

@@ -20,9 +20,11 @@ use crate::stop::{Stop, Stopped};
 
 pub mod files;
 mod order;
-mod meaning;
+mod content;
+mod permit;
 mod plan;
 mod original;
+mod foreign;
 mod look;
 mod aside;
 mod record;
@@ -31,11 +33,11 @@ mod steps;
 mod undo;
 mod unit;
 
-pub use meaning::{access_of, content_of, job_of};
-pub use order::{
-    Access, Content, Line, Order, Original, Restore, Secret, Service, Steps, Task, Undo, User,
-};
+pub use content::{Content, access_of, restoring_job, without_job};
+pub use foreign::{Takes, takes};
+pub use order::{ArchiveFile, CopyPlace, Order, Restore, Task, Undo, remedy};
 pub use original::read_identity;
+pub use permit::{Permit, permit};
 pub use plan::{
     Account, Action, DatabaseFacts, Facts, FileFacts, OwnerFacts, Plan, Refusal, Step, UnitFacts,
     UnitFile, Yunohost, plan,

@@ -23,7 +23,7 @@ mod links;
 mod listing;
 pub mod mount;
 
-pub use excludes::{PatternError, check_pattern};
+pub use excludes::{PatternError, check_pattern, leaves_out_everything};
 
 /// Most findings that are kept with their path; further ones are only counted.
 pub const MOST_REMARKS: usize = 1000;

@@ -16,6 +16,7 @@ use crate::model::desired::Desired;
 use crate::model::job::Job;
 use crate::model::name::{JobName, PlaceName};
 use crate::model::observed::{LastDrill, Observed};
+use crate::model::words::words;
 use crate::reconcile::backups::{self, Decision};
 use crate::reconcile::situation::Situation;
 use crate::reconcile::{Blocked, Plan, expand, show};
@@ -29,15 +30,17 @@ pub mod days;
 pub use nagios::{Check, check};
 pub use reason::{Heard, Reason, Resting};
 
-/// How well a job is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// Every goal is met.
-    Protected,
-    /// Some goal is not met.
-    AtRisk,
-    /// There is nothing to restore from that is worth it.
-    Unprotected,
+words! {
+    /// How well a job is protected.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Verdict {
+        /// Every goal is met.
+        Protected = "protected",
+        /// Some goal is not met.
+        AtRisk = "at_risk",
+        /// There is nothing to restore from that is worth it.
+        Unprotected = "unprotected",
+    }
 }
 
 impl Verdict {
@@ -202,9 +205,7 @@ fn judge_job(situation: &Situation, job: &Job, blocked: &[Blocked]) -> JobVerdic
     if let Some(failure) = facts.and_then(|facts| facts.last_failure.clone()) {
         reasons.push(Reason::LastRunFailed(failure));
     }
-    let ours = |blocked: &&Blocked| {
-        blocked.series.job == job.name || job.formerly.contains(&blocked.series.job)
-    };
+    let ours = |blocked: &&Blocked| job.is_or_was(&blocked.series.job);
     reasons.extend(blocked.iter().filter(ours).map(|blocked| Reason::Blocked {
         location: blocked.series.location.clone(),
         archives: blocked.archives.len(),

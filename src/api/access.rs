@@ -22,8 +22,8 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use super::App;
 use super::problem::{PROBLEM_JSON, Problem};
 use crate::model::name::{ObjectName, PlaceName};
+use crate::model::token::Scope;
 
-mod scope;
 mod gate;
 mod presented;
 mod known;
@@ -33,7 +33,6 @@ mod seen;
 
 pub(super) use gate::authenticate;
 pub use gate::{Deposit, Gate, Pass, Refusal};
-pub use scope::Scope;
 pub(super) use seen::{narrowed, narrowed_to_orders, narrowed_to_read};
 
 /// The header of the specification that carries a token.

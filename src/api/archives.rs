@@ -12,13 +12,13 @@ use utoipa::IntoParams;
 use super::access::Caller;
 use super::dto::words::{self, CONDITIONS};
 use super::problem::Problem;
-use super::resolve::{Need, Question, Unresolved, resolve};
+use super::resolve::{Need, Question, Unresolved, Whose, resolve};
 use super::{App, Page, dto, keep, next_page, page_size};
-use crate::engine::{ArchiveKey, View};
+use crate::engine::View;
 use crate::model::archive::{Archive, ArchiveId};
 use crate::model::desired::Desired;
-use crate::model::name::InstanceName;
 use crate::model::peer::Peer;
+use crate::reconcile::expiry::Lineage;
 
 pub(super) mod change;
 pub(super) mod contents;
@@ -87,10 +87,8 @@ pub(super) fn find<'a>(
     location: Option<&str>,
     need: Need,
 ) -> Result<&'a Archive, Problem> {
-    let instance = &view.desired.instance;
-    let mut own: Vec<InstanceName> = vec![instance.name.clone()];
-    own.extend(instance.formerly.iter().cloned());
-    let question = Question { text, location, need, own: &own };
+    let lineage = Lineage::of(&view.desired);
+    let question = Question { text, location, need, whose: Whose::Ours(&lineage) };
     resolve(question, &view.observed.archives).map_err(|error| {
         let is_unknown = matches!(error, Unresolved::NotFound { .. });
         let problem = Problem::from(error);
@@ -115,11 +113,8 @@ pub(super) fn find_from<'a>(
     })?;
     let archives = view.observed.archives.iter().filter(|one| desired.is_of_peer(one, peer));
     let archives: Vec<Archive> = archives.cloned().collect();
-    let mut own: Vec<InstanceName> = archives.iter().map(|one| one.origin.clone()).collect();
-    own.sort_unstable();
-    own.dedup();
-    let question = Question { text, location, need: Need::AnyCopy, own: &own };
-    let found = resolve(question, &archives).map(key);
+    let question = Question { text, location, need: Need::AnyCopy, whose: Whose::Theirs };
+    let found = resolve(question, &archives).map(Archive::key);
     let found = found.map_err(|error| {
         let problem = Problem::from(error);
         match elsewhere::hint_from(view, peer, text) {
@@ -127,13 +122,8 @@ pub(super) fn find_from<'a>(
             Some(_) | None => problem,
         }
     })?;
-    let same = view.observed.archives.iter().find(|one| key(one) == found);
+    let same = view.observed.archives.iter().find(|one| one.key() == found);
     same.ok_or_else(|| Problem::not_found(format!("there is no archive `{text}`")))
-}
-
-/// Its key.
-pub(super) fn key(archive: &Archive) -> ArchiveKey {
-    ArchiveKey { id: archive.id, location: archive.location.clone() }
 }
 
 #[utoipa::path(
@@ -174,18 +164,22 @@ pub(super) async fn list(
     let search = query.search.as_deref().map(str::to_lowercase).unwrap_or_default();
     let has = |name: &str| search.is_empty() || name.to_lowercase().contains(&search);
     let of_peer = OfPeer::new(&view, &query);
+    let lineage = Lineage::of(&view.desired);
+    let is_of_job = |archive: &Archive, job: &str| {
+        archive.job.as_str() == job || lineage.is_of_job(archive, job)
+    };
     let mut archives: Vec<&Archive> = view
         .observed
         .archives
         .iter()
         .filter(|archive| {
-            is(&query.job, archive.job.as_str())
+            query.job.as_deref().is_none_or(|job| is_of_job(archive, job))
                 && is(&query.location, archive.location.as_str())
                 && query
                     .origin
                     .as_deref()
                     .is_none_or(|origin| is_of(&view.desired, archive, origin))
-                && is(&query.condition, dto::condition_word(&archive.condition))
+                && is(&query.condition, archive.condition.word())
                 && of_peer.fits(&view, archive)
                 && has(archive.name.as_str())
         })
@@ -211,7 +205,7 @@ pub(super) async fn list(
     let mut items: Vec<dto::Entry> = archives
         .into_iter()
         .map(|archive| {
-            let retention = kept.remove(&(archive.id, archive.location.clone()));
+            let retention = kept.remove(&archive.key());
             let retention = retention.filter(|_| is_told(&caller, &view, archive));
             dto::Entry::Archive(Box::new(dto::Archive::new(&view, archive, retention)))
         })

@@ -75,6 +75,7 @@ pub fn view_of_configuration(dir: &Path, desired: Desired) -> View {
         space: Arc::default(),
         foreseen: Foreseen::default(),
         uncovered: None,
+        stalled: None,
         listening: Arc::default(),
         beat: Beat::default(),
         notices: Arc::default(),

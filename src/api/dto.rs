@@ -35,17 +35,16 @@ mod space;
 mod upload;
 mod seen;
 pub(super) mod words;
+pub(crate) use words::CONDITIONS;
 #[cfg(test)]
 pub(crate) use words::shown_words;
 
 pub use crate::model::peer::shown_host;
-pub(super) use archive::condition_word;
 pub use archive::{Archive, Candidate, Counts, Entry, Foreign, Kept};
 pub use contents::{ContentsEntry, readable};
 pub use coverage::Covered;
 pub use event::{Overview, Reset};
 pub use health::{Checked, ConfigHealth, Diagnostic, EffectiveConfig, Executor, Health};
-pub(super) use job::verdict_word;
 pub use job::{Job, JobDay, LastDrill, Retention, Verdict};
 pub use location::Location;
 pub use network::{Held, Member, MemberJob, MemberRun, Urgency, troubled, urgent_first};

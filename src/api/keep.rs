@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dto::Kept;
 use crate::engine::View;
-use crate::model::archive::{Archive, ArchiveId, Condition};
+use crate::model::archive::{Archive, ArchiveId, Condition, CopyKey};
 use crate::model::name::PlaceName;
 use crate::reconcile::judge::Reason;
 use crate::reconcile::simulate;
 
 /// What retention says of these, by copy; nothing for what is in the trash.
-pub(super) fn verdicts(
-    view: &View,
-    archives: &[&Archive],
-) -> BTreeMap<(ArchiveId, PlaceName), Kept> {
+pub(super) fn verdicts(view: &View, archives: &[&Archive]) -> BTreeMap<CopyKey, Kept> {
     let wanted: BTreeSet<(ArchiveId, &PlaceName)> =
         archives.iter().map(|archive| (archive.id, &archive.location)).collect();
     let passes = view.plan.passes.iter();
@@ -27,17 +24,14 @@ pub(super) fn verdicts(
                 say_orphaned(&mut reasons, reason);
             }
             let kept = Kept { keep: verdict.keep, reasons, leaves_on: None };
-            ((verdict.id, pass.series.location.clone()), kept)
+            (CopyKey::new(verdict.id, &pass.series.location), kept)
         })
     });
     verdicts.collect()
 }
 
 /// What retention says of these, by copy, with the day on which each would leave.
-pub(super) fn verdicts_with_days(
-    view: &View,
-    archives: &[&Archive],
-) -> BTreeMap<(ArchiveId, PlaceName), Kept> {
+pub(super) fn verdicts_with_days(view: &View, archives: &[&Archive]) -> BTreeMap<CopyKey, Kept> {
     let mut kept = verdicts(view, archives);
     let wanted = kept.keys().cloned().collect();
     let days = simulate::when_each_leaves(&view.desired, &view.observed, &wanted, &view.at);

@@ -10,7 +10,7 @@ use super::access::unauthorized;
 use super::problem::Problem;
 use super::{App, dto};
 use crate::config::edit::Terms;
-use crate::engine::pairing::{Denied, NewInvitation, Offer};
+use crate::engine::peers::pairing::{Denied, NewInvitation, Offer};
 use crate::model::name::PlaceName;
 use crate::model::pairing::OneTime;
 

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use super::dto::Candidate;
 use super::problem::Problem;
 use crate::model::archive::{Archive, Condition, How};
-use crate::model::name::InstanceName;
+use crate::reconcile::expiry::Lineage;
 
 /// How exact the answer must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,25 @@ pub struct Question<'a> {
     /// How exact the answer must be.
     pub need: Need,
     /// Whose jobs `JOB@…` means.
-    pub own: &'a [InstanceName],
+    pub whose: Whose<'a>,
+}
+
+/// Whose jobs are asked for by their name alone.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose<'a> {
+    /// This instance's, under earlier names too.
+    Ours(&'a Lineage<'a>),
+    /// Those of whoever made the archives among which is looked.
+    Theirs,
+}
+
+impl Whose<'_> {
+    fn is_of_job(self, archive: &Archive, job: &str) -> bool {
+        match self {
+            Whose::Ours(lineage) => lineage.is_of_job(archive, job),
+            Whose::Theirs => archive.job.as_str() == job,
+        }
+    }
 }
 
 /// Why a word names no archive.
@@ -45,6 +63,16 @@ pub enum Unresolved {
         text: String,
         /// Names that are near.
         near: Vec<String>,
+    },
+    /// There is one, and not where it is looked for.
+    #[error("`{location}` does not hold `{text}`; it rests at {}", listed(at))]
+    Elsewhere {
+        /// The word.
+        text: String,
+        /// Where it is looked for.
+        location: String,
+        /// Where it rests.
+        at: Vec<String>,
     },
     /// There is one, and it is not in the trash.
     #[error("`{text}` is not in the trash")]
@@ -89,6 +117,9 @@ impl Unresolved {
             Unresolved::NotFound { near, .. } => {
                 Some(format!("did you mean `{}`?", near.join("` or `")))
             }
+            Unresolved::Elsewhere { .. } => {
+                Some("name such a place with `--location`, or none".to_owned())
+            }
             Unresolved::NotTrashed { .. } => Some(
                 "`larder archive list --condition trashed` shows what can be taken back".to_owned(),
             ),
@@ -109,9 +140,9 @@ impl From<Unresolved> for Problem {
         let hint = error.hint();
         let detail = error.to_string();
         let (status, candidates) = match error {
-            Unresolved::NotFound { .. } | Unresolved::NotTrashed { .. } => {
-                (StatusCode::NOT_FOUND, Vec::new())
-            }
+            Unresolved::NotFound { .. }
+            | Unresolved::Elsewhere { .. }
+            | Unresolved::NotTrashed { .. } => (StatusCode::NOT_FOUND, Vec::new()),
             Unresolved::SeveralArchives { candidates, .. }
             | Unresolved::SeveralCopies { candidates, .. } => (StatusCode::CONFLICT, candidates),
             Unresolved::When { .. } => (StatusCode::BAD_REQUEST, Vec::new()),
@@ -138,18 +169,19 @@ pub fn resolve<'a>(
     let usable = |archive: &&Archive| question.need != Need::Trashed || is_trashed(archive);
     let pool: Vec<&Archive> = archives.iter().filter(at_location).filter(usable).collect();
 
-    let mut found = by_name(text, &pool);
-    if found.is_empty()
-        && let Some((job, when)) = text.rsplit_once('@')
-    {
-        found = by_time(text, job, when, question.own, &pool)?;
-    }
-    // What is in the trash is named only when nothing else has the name, or when it is asked for.
-    if found.iter().any(|archive| !is_trashed(archive)) {
-        found.retain(|archive| !is_trashed(archive));
-    }
+    let found = named(question, &pool)?;
     let Some(first) = found.first() else {
         let text = text.to_owned();
+        if let Some(location) = question.location {
+            let everywhere: Vec<&Archive> = archives.iter().filter(usable).collect();
+            let mut at: Vec<String> =
+                named(question, &everywhere)?.iter().map(|one| one.location.to_string()).collect();
+            at.sort_unstable();
+            at.dedup();
+            if !at.is_empty() {
+                return Err(Unresolved::Elsewhere { text, location: location.to_owned(), at });
+            }
+        }
         let anywhere = Question { need: Need::AnyCopy, ..question };
         if question.need == Need::Trashed && resolve(anywhere, archives).is_ok() {
             return Err(Unresolved::NotTrashed { text });
@@ -166,6 +198,28 @@ pub fn resolve<'a>(
     }
     let best = found.iter().min_by_key(|archive| copy_rank(archive));
     Ok(best.copied().unwrap_or(first))
+}
+
+/// Every copy of the pool that the word means.
+fn named<'a>(question: Question<'_>, pool: &[&'a Archive]) -> Result<Vec<&'a Archive>, Unresolved> {
+    let text = question.text;
+    let mut found = by_name(text, pool);
+    if found.is_empty()
+        && let Some((job, when)) = text.rsplit_once('@')
+    {
+        found = by_time(text, job, when, question.whose, pool)?;
+    }
+    // What is in the trash is named only when nothing else has the name, or when it is asked for.
+    if found.iter().any(|archive| !is_trashed(archive)) {
+        found.retain(|archive| !is_trashed(archive));
+    }
+    Ok(found)
+}
+
+/// Places in a sentence.
+fn listed(places: &[String]) -> String {
+    let quoted: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
+    quoted.join(" and ")
 }
 
 fn candidates(found: &[&Archive]) -> Vec<Candidate> {
@@ -218,7 +272,7 @@ fn by_time<'a>(
     text: &str,
     job: &str,
     when: &str,
-    own: &[InstanceName],
+    whose: Whose<'_>,
     pool: &[&'a Archive],
 ) -> Result<Vec<&'a Archive>, Unresolved> {
     let day = if when == "latest" {
@@ -229,8 +283,8 @@ fn by_time<'a>(
             .map_err(|_| Unresolved::When { text: text.to_owned(), when: when.to_owned() })?;
         Some(day)
     };
-    let is_ours = |archive: &&Archive| archive.job.as_str() == job && own.contains(&archive.origin);
-    let mut of_job: Vec<&Archive> = pool.iter().copied().filter(is_ours).collect();
+    let is_of_job = |archive: &&Archive| whose.is_of_job(archive, job);
+    let mut of_job: Vec<&Archive> = pool.iter().copied().filter(is_of_job).collect();
     if of_job.is_empty()
         && let Some((origin, job)) = job.split_once('/')
     {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::Caller;
-use super::archives::{OriginQuery, find, find_from, key};
+use super::archives::{OriginQuery, find, find_from};
 use super::dto::words;
 use super::problem::Problem;
 use super::resolve::Need;
@@ -145,7 +145,7 @@ pub(super) async fn plan(
     let archive = one(&app, &caller, &name, &query)?;
     let request = body.map(|Json(body)| body).unwrap_or_default().request()?;
     allowed(&app, &caller, &archive, &request)?;
-    let plan = app.handle()?.plan_restore(&key(&archive), request).await?;
+    let plan = app.handle()?.plan_restore(&archive.key(), request).await?;
     Ok(Json(dto::RestorePlan::from(&plan)))
 }
 
@@ -181,7 +181,7 @@ pub(super) async fn start(
         ))
         .hint("give the archive's name as `confirmation`, or a `target` elsewhere"));
     }
-    Ok(accepted(app.handle()?.restore(&key(&archive), request).await?))
+    Ok(accepted(app.handle()?.restore(&archive.key(), request).await?))
 }
 
 /// Which restore is meant.

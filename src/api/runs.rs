@@ -6,13 +6,14 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::access::{Caller, Scope};
+use super::access::Caller;
 use super::dto::words;
 use super::problem::Problem;
 use super::{App, Page, dto, next_page, page_size};
 use crate::engine::{Handle, RequestError, RunFilter, View};
 use crate::model::name::JobName;
 use crate::model::run::{Run, RunId, RunStatus, Work};
+use crate::model::token::Scope;
 
 /// How many runs a page has when nobody says.
 const LIMIT: usize = 100;

@@ -15,12 +15,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::access::{Caller, Scope};
+use super::access::Caller;
 use super::dto::{UploadFinished, UploadLanding, UploadStart, UploadState, UploadedChunk};
 use super::problem::{InTheWay, Problem};
 use super::{App, dto};
 use crate::engine::{Announced, ChunkHead, ReceiveError};
 use crate::model::name::PlaceName;
+use crate::model::token::Scope;
 use crate::model::upload::UploadId;
 
 mod digest;

@@ -7,9 +7,10 @@ use std::io::{self, Read};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256 as Hasher};
 
-use super::lane::{Filler, lane};
-use super::layers::{self, Output, Sunk, digest};
+use super::lane::Filler;
+use super::layers::{Output, digest};
 use super::open::{OpenError, plain_stream};
+use super::pipeline::{self, Coding, Failure};
 use super::reader::{EntryKind, Reader};
 use super::{WriteError, identity};
 use crate::model::archive::{Archive, Sha256};
@@ -17,8 +18,6 @@ use crate::model::location::Codec;
 use crate::progress::Progress;
 use crate::stop::Stop;
 
-/// Buffers between two threads.
-const BUFFERS: usize = 4;
 /// The largest `info.json` or `backup_info.json` that is looked into, in bytes.
 const INFO_MAX: u64 = 1 << 20;
 
@@ -58,13 +57,15 @@ pub fn copy(
 ) -> Result<Copied, WriteError> {
     let Some(recode) = recode else {
         let mut input = input;
-        return through(&mut input, Codec::None, &[], file, false, stop, progress);
+        let coding = Coding { codec: Codec::None, recipients: &[], is_plain: false };
+        return through(&mut input, coding, file, stop, progress);
     };
     if !recode.recipients.is_empty() {
         identity::encryptor(&recode.recipients)?;
     }
     let mut plain = plain_stream(input, archive.codec, None).map_err(WriteError::Original)?;
-    through(&mut plain, recode.codec, &recode.recipients, file, true, stop, progress)
+    let Recode { codec, recipients } = recode;
+    through(&mut plain, Coding { codec: *codec, recipients, is_plain: true }, file, stop, progress)
 }
 
 /// Encrypts the file of an archive as it is, compressed or not, into a new, empty file. Its
@@ -81,70 +82,43 @@ pub fn encrypt(
 ) -> Result<Copied, WriteError> {
     identity::encryptor(recipients)?;
     let mut input = input;
-    through(&mut input, Codec::None, recipients, file, true, stop, progress)
+    let coding = Coding { codec: Codec::None, recipients, is_plain: true };
+    through(&mut input, coding, file, stop, progress)
 }
 
-/// `is_plain`: whether `input` is the plain stream, so that its hash is worth knowing.
 fn through(
     input: &mut dyn Read,
-    codec: Codec,
-    recipients: &[String],
+    coding: Coding<'_>,
     file: File,
-    is_plain: bool,
     stop: &Stop,
     progress: &Progress,
 ) -> Result<Copied, WriteError> {
-    let (filler, plain) = lane(BUFFERS);
-    let destination = Output::new(file);
-    let (read, encoded, sunk) = std::thread::scope(|scope| {
-        let (encoding, sinking) = if codec == Codec::None {
-            (None, scope.spawn(move || layers::sink(plain, is_plain, recipients, destination)))
-        } else {
-            let (encoded, drain) = lane(BUFFERS);
-            let encoding = scope.spawn(move || layers::encode(plain, codec, encoded));
-            let sinking = scope.spawn(move || layers::sink(drain, false, recipients, destination));
-            (Some(encoding), sinking)
-        };
-        let read = pump(input, filler, stop, progress);
-        let joined = |panic| std::panic::resume_unwind(panic);
-        let encoded = encoding.map(|thread| thread.join().unwrap_or_else(joined));
-        (read, encoded, sinking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let sunk: Option<Sunk<Output>> = match (read, sunk) {
-        // The far side failed first: it knows why.
-        (Ok(_), Err(error)) => {
-            return Err(WriteError::Destination(error));
-        }
-        (Err(error), _) => return Err(error),
-        (Ok(_), Ok(sunk)) => sunk,
-    };
-    let encoded = encoded.transpose().map_err(WriteError::Destination)?.flatten();
-    let sunk = sunk.ok_or_else(|| WriteError::Destination(io::ErrorKind::BrokenPipe.into()))?;
+    let reading = |filler| pump(input, filler, stop, progress);
+    let ((), coded) = pipeline::run(coding, Output::new(file), reading)?;
     Ok(Copied {
-        file_size: sunk.file_size,
-        file_sha256: sunk.file_sha256,
-        stream_sha256: encoded.or(sunk.stream_sha256),
+        file_size: coded.file_size,
+        file_sha256: coded.file_sha256,
+        stream_sha256: coded.stream_sha256,
     })
 }
 
-/// Reads everything into the lane. `false` when the far side is gone.
+/// Reads everything into the lane.
 fn pump(
     input: &mut dyn Read,
     mut filler: Filler,
     stop: &Stop,
     progress: &Progress,
-) -> Result<bool, WriteError> {
+) -> Result<(), Failure> {
     loop {
         stop.check()?;
-        let Ok(room) = filler.room() else { return Ok(false) };
-        match input.read(room) {
-            Ok(0) => return Ok(filler.finish().is_ok()),
+        match input.read(filler.room()?) {
+            Ok(0) => return Ok(filler.finish()?),
             Ok(count) => {
                 filler.took(count);
                 progress.add_bytes(count as u64);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(WriteError::Original(error.into())),
+            Err(error) => return Err(WriteError::Original(error.into()).into()),
         }
     }
 }
@@ -156,6 +130,10 @@ pub struct Survey {
     pub content_size: u64,
     /// How many regular files.
     pub files: u64,
+    /// How many directories.
+    pub directories: u64,
+    /// Whether it has an `info.json`, as YunoHost's have.
+    pub has_info: bool,
     /// Bytes of the plain tar stream.
     pub stream_size: u64,
     /// Bytes of the file.
@@ -181,6 +159,8 @@ pub fn survey(
     let mut survey = Survey {
         content_size: 0,
         files: 0,
+        directories: 0,
+        has_info: false,
         stream_size: 0,
         file_size: file.metadata()?.len(),
         stream_sha256: Sha256([0; 32]),
@@ -196,7 +176,9 @@ pub fn survey(
             survey.files += 1;
             survey.content_size += entry.size;
         }
+        survey.directories += u64::from(matches!(entry.kind, EntryKind::Directory));
         if entry.name == b"info.json" || entry.name == b"./info.json" {
+            survey.has_info = true;
             let mut text = Vec::new();
             (&mut reader).take(INFO_MAX).read_to_end(&mut text)?;
             survey.created_at = created_at(&text);

@@ -10,8 +10,9 @@ use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::BuildHasher as _;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256 as Hasher};
 
 use super::layers::digest;
@@ -91,7 +92,7 @@ pub fn inspect(
         };
     }
     if found.unreadable.is_none() && codec != Codec::None {
-        let counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = counted.lock();
         found.stream = Some((counted.1, digest(counted.0.clone())));
     }
     Ok(found)
@@ -280,7 +281,7 @@ impl Read for Counted {
                 "it unpacks to more than anybody would write",
             )
         })?;
-        let mut counted = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = self.sum.lock();
         counted.0.update(&bytes[..count]);
         counted.1 += count as u64;
         Ok(count)

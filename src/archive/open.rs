@@ -76,9 +76,9 @@ impl Reader {
     }
 }
 
-/// The plain tar stream of an archive file.
+/// The plain tar stream of an archive file, wherever its bytes come from.
 pub(crate) fn plain_stream(
-    file: File,
+    file: impl io::Read + Send + 'static,
     codec: Codec,
     identity: Option<&str>,
 ) -> Result<Box<dyn io::Read + Send>, OpenError> {

@@ -10,6 +10,7 @@ use std::io::{self, BufReader, Read};
 
 use tar::{EntryType, Header};
 
+use crate::model::words::words;
 use crate::source::{Extent, Time};
 
 mod number;
@@ -62,38 +63,24 @@ pub struct Entry {
     pub acl_default: Option<Vec<u8>>,
 }
 
-/// What a member is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A regular file.
-    File,
-    /// Another name of an earlier member.
-    HardLink,
-    /// A symbolic link.
-    Symlink,
-    /// A directory.
-    Directory,
-    /// A named pipe.
-    Fifo,
-    /// A character device.
-    CharDevice,
-    /// A block device.
-    BlockDevice,
-}
-
-impl EntryKind {
-    /// The word of the manifest.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            EntryKind::File => "file",
-            EntryKind::HardLink => "hardlink",
-            EntryKind::Symlink => "symlink",
-            EntryKind::Directory => "directory",
-            EntryKind::Fifo => "fifo",
-            EntryKind::CharDevice => "char",
-            EntryKind::BlockDevice => "block",
-        }
+words! {
+    /// What a member is.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum EntryKind {
+        /// A regular file.
+        File = "file",
+        /// A directory.
+        Directory = "directory",
+        /// Another name of an earlier member.
+        HardLink = "hardlink",
+        /// A symbolic link.
+        Symlink = "symlink",
+        /// A named pipe.
+        Fifo = "fifo",
+        /// A character device.
+        CharDevice = "char",
+        /// A block device.
+        BlockDevice = "block",
     }
 }
 

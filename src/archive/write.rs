@@ -10,22 +10,18 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::identity;
-use super::lane::lane;
-use super::layers::{self, Destination, Output, Sunk};
+use super::layers::{Destination, Output};
 use super::manifest::Spool;
+use super::pipeline::{self, Coding};
 use super::{Content, Spec, WriteError, Written};
-use crate::model::archive::{Outcome, Sha256};
-use crate::model::location::Codec;
+use crate::model::archive::Outcome;
 use crate::progress::Progress;
 use crate::source::{FileId, Source};
 use crate::stop::Stop;
 
 mod stream;
 
-use stream::{Failure, Made, Stream};
-
-/// Buffers between two threads.
-const BUFFERS: usize = 4;
+use stream::Stream;
 
 /// Archives a source into a new, empty file, which is on the disk when this returns.
 ///
@@ -66,49 +62,13 @@ pub fn write_into<D: Destination>(
         identity::encryptor(&spec.recipients)?;
     }
     let spool = Spool::new(spool).map_err(WriteError::Destination)?;
-    let (filler, plain) = lane(BUFFERS);
-    std::thread::scope(|scope| {
-        let recipients = spec.recipients.as_slice();
-        let (encoding, sinking) = if spec.codec == Codec::None {
-            (None, scope.spawn(move || layers::sink(plain, true, recipients, destination)))
-        } else {
-            let (encoded, drain) = lane(BUFFERS);
-            let codec = spec.codec;
-            let encoding = scope.spawn(move || layers::encode(plain, codec, encoded));
-            let sinking = scope.spawn(move || layers::sink(drain, false, recipients, destination));
-            (Some(encoding), sinking)
-        };
-        let made = Stream::new(spec, filler, spool, stop, progress).run(source);
-        if made.is_ok() {
-            progress.enter("flushing");
-        }
-        let encoded = encoding.map(|thread| joined(thread.join()));
-        let sunk = joined(sinking.join());
-        conclude(made, encoded, sunk)
-    })
-}
-
-fn joined<T>(result: std::thread::Result<T>) -> T {
-    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// The result of all threads: trouble with the destination first, since it is why the others ended.
-fn conclude<D>(
-    made: Result<Made, Failure>,
-    encoded: Option<io::Result<Option<Sha256>>>,
-    sunk: io::Result<Option<Sunk<D>>>,
-) -> Result<(Written, D), WriteError> {
-    let made = match made {
-        Err(Failure::Error(error)) => return Err(error),
-        Err(Failure::Closed) => None,
-        Ok(made) => Some(made),
-    };
-    let sunk = sunk.map_err(WriteError::Destination)?;
-    let encoded = encoded.transpose().map_err(WriteError::Destination)?.flatten();
-    let (Some(made), Some(sunk)) = (made, sunk) else {
-        return Err(WriteError::Destination(io::ErrorKind::BrokenPipe.into()));
-    };
-    let Some(stream_sha256) = encoded.or(sunk.stream_sha256) else {
+    let coding = Coding { codec: spec.codec, recipients: &spec.recipients, is_plain: true };
+    let (made, coded) = pipeline::run(coding, destination, |filler| {
+        let made = Stream::new(spec, filler, spool, stop, progress).run(source)?;
+        progress.enter("flushing");
+        Ok(made)
+    })?;
+    let Some(stream_sha256) = coded.stream_sha256 else {
         return Err(WriteError::Destination(io::ErrorKind::BrokenPipe.into()));
     };
     let outcome = match (&made.findings.doubt, made.findings.unreadable) {
@@ -119,15 +79,15 @@ fn conclude<D>(
     let written = Written {
         content_size: made.content_size,
         stream_size: made.stream_size,
-        file_size: sunk.file_size,
+        file_size: coded.file_size,
         stream_sha256,
-        file_sha256: sunk.file_sha256,
+        file_sha256: coded.file_sha256,
         counts: made.counts,
         remarks: made.findings.remarks,
         info_json: made.info_json,
         outcome,
     };
-    Ok((written, sunk.destination))
+    Ok((written, coded.destination))
 }
 
 /// Checks the path of a source: it stands in a table that shell scripts read.

@@ -1,5 +1,6 @@
 //! `larder apply`: converges once, in the foreground.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 
 use super::client::Client;
 use super::context::Context;
+use super::ending::Endings;
 use super::failure::{BLOCKED, FAILED, Failure};
 use super::follow::{Followed, Until, follow};
 use super::start;
@@ -26,10 +28,12 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
   larder apply --job web --job mail     these jobs only
   larder apply --config examples/quickstart
 
-Ctrl-C cancels the run that is under way; nothing half-made is left behind. With a running daemon
+Ctrl-C, SIGTERM and SIGHUP cancel the run that is under way: its commands `after` run, and nothing
+half-made is left behind. With a running daemon
 the command asks it to look again and follows it.
 
-Exit codes: 0 done, 1 a run failed, 4 deletions wait for approval, 75 state in use")]
+Exit codes: 0 done, 1 a run failed, 4 deletions wait for approval, 75 state in use,
+129 and 143 ended by SIGHUP and SIGTERM")]
 pub(super) struct Arguments {
     /// Only this job; may be given more than once
     #[arg(long = "job", value_name = "JOB")]
@@ -40,6 +44,8 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
     // An engine begins before anybody can look, and to the millisecond is what the API tells.
     let since = Timestamp::from_millisecond(Timestamp::now().as_millisecond())?;
     let only = &arguments.jobs;
+    // An engine begins by itself, and what it begins is to end cleanly.
+    let endings = Endings::listen()?;
     let names: Result<Vec<JobName>, _> = only.iter().map(|name| name.parse()).collect();
     start::with_jobs(context, Autonomy::Apply, names?, async |client| {
         for job in only {
@@ -51,7 +57,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
         }
         start::warn_of_mistakes(context, client).await?;
         let cancels = !client.is_daemon();
-        let mut followed = follow(context, client, since, Until::Settled, cancels).await?;
+        let mut followed = follow(context, client, since, Until::Settled, cancels, endings).await?;
         if !only.is_empty() {
             followed.runs.retain(|run| run.job_id.as_ref().is_some_and(|job| is_of(job, only)));
         }
@@ -61,6 +67,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
         }
         let code = finish(context, client, &followed).await?;
         let plan: dto::Plan = client.get("/plan").await?;
+        tell_what_waits(context, client, &plan, only).await?;
         let mut is_whole = true;
         for unlisted in plan.unlisted.iter().filter(|one| only.is_empty() || is_of(&one.job, only))
         {
@@ -71,6 +78,24 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
         Ok(if is_whole { code } else { FAILED })
     })
     .await
+}
+
+/// What the plan says of jobs that have no archive: who wants everything done must not take them for
+/// protected.
+async fn tell_what_waits(
+    context: &Context,
+    client: &Client,
+    plan: &dto::Plan,
+    only: &[String],
+) -> anyhow::Result<()> {
+    let verdicts: Vec<dto::Verdict> = client.get("/status").await?;
+    let bare = verdicts.into_iter().filter(|verdict| verdict.last_success.is_none());
+    let bare: BTreeSet<String> = bare.map(|verdict| verdict.job).collect();
+    let about = |job: &String| bare.contains(job) && (only.is_empty() || is_of(job, only));
+    for note in plan.notes.iter().filter(|note| note.job.as_ref().is_some_and(about)) {
+        context.tell(&format!("note: {}", note.text));
+    }
+    Ok(())
 }
 
 /// Whether a job is one of these, or a series of one of them.
@@ -111,7 +136,7 @@ pub(super) async fn finish(
         remarks(context, client, followed, &plan);
     }
     Ok(if followed.has_failed() {
-        FAILED
+        followed.code()
     } else if plan.blocked.is_empty() && plan.recovery.is_none() {
         0
     } else {
@@ -176,7 +201,7 @@ fn table(context: &Context, made: &[Made]) -> String {
     table.render(context)
 }
 
-/// What somebody who pressed Ctrl-C wants to know.
+/// What somebody who ended it wants to know.
 fn stopped(followed: &Followed, is_daemon: bool) -> String {
     if is_daemon && followed.left {
         return "no longer following; the daemon goes on".to_owned();
@@ -193,7 +218,7 @@ fn stopped(followed: &Followed, is_daemon: bool) -> String {
 
 fn remarks(context: &Context, client: &Client, followed: &Followed, plan: &dto::Plan) {
     let runs = &followed.runs;
-    if followed.interrupted {
+    if followed.ended_by.is_some() {
         context.tell(&stopped(followed, client.is_daemon()));
         return;
     }

@@ -46,7 +46,7 @@ pub(super) enum Command {
     Unpin(UnpinArguments),
     /// Delete a copy; it stays in the trash for a while
     Delete(DeleteArguments),
-    /// Take a deleted copy back from the trash
+    /// Take a deleted copy back from the trash, pinned
     Undelete(UndeleteArguments),
     /// Take another program's archive into the catalogue
     Adopt(AdoptArguments),
@@ -133,7 +133,10 @@ pub(super) struct UnpinArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   larder archive list --condition trashed
-  larder archive undelete jerry_web_20260508 --location main")]
+  larder archive undelete jerry_web_20260508 --location main
+
+What is taken back is pinned, or the next expiry would delete it again: `larder archive unpin` lets
+retention judge it.")]
 pub(super) struct UndeleteArguments {
     #[command(flatten)]
     many: ManyArguments,
@@ -245,8 +248,8 @@ pub(super) struct FetchArguments {
 
 Refused are the last good archive of a series, pinned ones, and more good archives of a series
 within a week than three, or 30 % of them where that is more. Of several archives, those that are
-not refused are deleted all the same; exit code 1. `larder archive undelete` takes one back while it
-is in the trash (24 hours by default).")]
+not refused are deleted all the same; exit code 1. `larder archive undelete` takes one back, pinned,
+while it is in the trash (24 hours by default).")]
 pub(super) struct DeleteArguments {
     #[command(flatten)]
     many: ManyArguments,
@@ -258,7 +261,12 @@ pub(super) struct DeleteArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   larder archive list --foreign
-  larder archive adopt main old-web.tar --job web")]
+  larder archive adopt main old-web.tar --job web
+
+What larder made of the same source becomes one of the job's archives. Any other tar archive with
+relative names is kept beside them: pinned, no copy, and in no rule of retention;
+`larder restore old-web --to DIR` lays its files below DIR. Names that are absolute or have `..` in
+them are refused.")]
 pub(super) struct AdoptArguments {
     /// The location where the file is
     location: String,

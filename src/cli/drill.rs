@@ -51,7 +51,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> anyhow::Res
         }
         // Who asks for a proof and gets none must not take it for one.
         let is_proven = followed.runs.iter().all(|run| outcome(run) == "proven");
-        refusals.end(if followed.has_failed() || !is_proven { FAILED } else { 0 })
+        refusals.end(if is_proven { followed.code() } else { followed.code().max(FAILED) })
     })
     .await
 }

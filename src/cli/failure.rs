@@ -83,9 +83,12 @@ impl From<StartError> for Failure {
                 .hint("wait until it is done, or give the command where the daemon runs"),
             StartError::Config { .. } => failure.hint("`larder check` shows them"),
             StartError::Read(_) => failure
-                .hint("give another directory with `--config`, or write one with `larder init`"),
+                .hint(
+                "give another directory with `--config`, or write one with `larder init`; of a daemon \
+                 that runs all the same, name the control socket in `LARDER_SOCKET`",
+            ),
             StartError::State(_) => failure.hint(
-                "be root, or the user that owns `state_dir`; `larder check --live` says more",
+                "be root, or the user that owns `state_dir`, and free space there; `larder check --live` says more",
             ),
         }
     }

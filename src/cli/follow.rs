@@ -1,17 +1,26 @@
 //! Follows runs until they are over: a bar on a terminal, plain lines elsewhere.
+//!
+//! Without a daemon whatever ends this process is the first Ctrl-C: what is under way is cancelled,
+//! its commands `after` run, and only then the command ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::client::Client;
 use super::context::Context;
+use super::ending::{Ending, Endings};
+use super::failure::FAILED;
 use super::words::{clean, count, duration, size};
 use crate::api::dto::Run;
+
+mod stalled;
+
+pub(super) use stalled::STATELESS;
+use stalled::Stalled;
 
 /// How often runs are looked at.
 const INTERVAL: Duration = Duration::from_millis(150);
@@ -32,8 +41,8 @@ pub(super) enum Until {
 pub(super) struct Followed {
     /// Every run that was seen, oldest first.
     pub(super) runs: Vec<Run>,
-    /// Whether somebody pressed Ctrl-C.
-    pub(super) interrupted: bool,
+    /// Who asked the command to end, where somebody did.
+    pub(super) ended_by: Option<Ending>,
     /// Whether what was followed goes on without us.
     pub(super) left: bool,
 }
@@ -41,24 +50,33 @@ pub(super) struct Followed {
 impl Followed {
     /// Whether a run did not do what it was to do.
     pub(super) fn has_failed(&self) -> bool {
-        self.interrupted || self.runs.iter().any(Run::has_failed)
+        self.ended_by.is_some() || self.runs.iter().any(Run::has_failed)
+    }
+
+    /// The exit code that says so.
+    pub(super) fn code(&self) -> u8 {
+        let failed = if self.has_failed() { FAILED } else { 0 };
+        self.ended_by.map_or(failed, Ending::code)
     }
 }
 
 /// Follows the runs that `until` names, or every one that was not over at `since`. With `cancels`,
 /// Ctrl-C cancels what is under way and waits for it to end cleanly; without, it only stops
-/// following.
+/// following. SIGTERM and SIGHUP do the same, except that they never cancel what a daemon does.
+///
+/// # Errors
+/// Nobody answers, or there is no daemon and the state takes nothing: see [`Stalled`].
 pub(super) async fn follow(
     context: &Context,
     client: &Client,
     since: Timestamp,
     until: Until,
     cancels: bool,
+    mut endings: Endings,
 ) -> anyhow::Result<Followed> {
-    // One listener for the whole time: a new one for each look would miss what comes in between.
-    let mut ctrl_c = signal(SignalKind::interrupt())?;
     let mut watch = Watch::new(context, since, &until);
-    let mut interrupted = false;
+    let mut stalled = Stalled::default();
+    let mut ended_by = None;
     let mut left = false;
     let settled = async {
         match until {
@@ -70,32 +88,53 @@ pub(super) async fn follow(
     let mut over = false;
     loop {
         watch.look(client).await?;
-        if over || watch.wanted_are_over() || (interrupted && watch.nothing_runs()) {
+        if ended_by.is_some() {
+            watch.cancel_running(client).await;
+        }
+        let all_over =
+            over || watch.wanted_are_over() || (ended_by.is_some() && watch.nothing_runs());
+        let can_record = stalled.look(client, &watch).await?;
+        if all_over && can_record {
             break;
         }
-        // Dropping either of the others loses nothing: a tick comes again, and `/settled` is asked
-        // for as long as this function runs.
+        // Dropping any of the others loses nothing: a tick comes again, `/settled` is asked for as
+        // long as this function runs, and a signal that came is kept.
         tokio::select! {
             result = &mut settled, if !over => {
                 result?;
                 over = true;
             }
             () = tokio::time::sleep(INTERVAL) => {}
-            _ = ctrl_c.recv() => {
-                if !cancels || interrupted {
-                    interrupted = true;
+            ending = endings.next() => {
+                let first = ended_by.is_none();
+                let may_cancel = cancels && (ending == Ending::CtrlC || !client.is_daemon());
+                if first && may_cancel {
+                    ended_by = Some(ending);
+                    context.tell(&cancelling(ending));
+                    if let Some(handle) = client.handle() {
+                        handle.begin_no_more();
+                    }
+                } else if first || ending == Ending::CtrlC {
+                    ended_by.get_or_insert(ending);
                     left = true;
                     break;
                 }
-                interrupted = true;
-                context.tell("cancelling; press Ctrl-C again to leave at once");
-                watch.cancel_running(client).await;
+                // Who sends one of the others sends more of them, and means the same.
             }
         }
     }
     watch.bar.finish_and_clear();
     let runs = watch.seen.into_values().collect();
-    Ok(Followed { runs, interrupted, left })
+    Ok(Followed { runs, ended_by, left })
+}
+
+fn cancelling(ending: Ending) -> String {
+    match ending {
+        Ending::CtrlC => "cancelling; press Ctrl-C again to leave at once".to_owned(),
+        Ending::Terminated | Ending::HungUp => {
+            format!("{}: cancelling what is under way, which ends cleanly", ending.word())
+        }
+    }
 }
 
 /// The runs that are looked at, and the bar.
@@ -107,6 +146,8 @@ struct Watch<'a> {
     bar: ProgressBar,
     /// The run that the bar shows.
     shown: Option<u64>,
+    /// The runs whose end was asked for.
+    cancelled: BTreeSet<u64>,
 }
 
 impl<'a> Watch<'a> {
@@ -118,7 +159,8 @@ impl<'a> Watch<'a> {
             Until::Over(runs) => runs.clone(),
             Until::Settled => Vec::new(),
         };
-        Self { context, since, wanted, seen: BTreeMap::new(), bar, shown: None }
+        let cancelled = BTreeSet::new();
+        Self { context, since, wanted, seen: BTreeMap::new(), bar, shown: None, cancelled }
     }
 
     /// Reads every run that is not known to be over.
@@ -264,11 +306,11 @@ impl<'a> Watch<'a> {
     }
 
     /// Cancels what is under way; of runs that were asked for by number, also what waits.
-    async fn cancel_running(&self, client: &Client) {
+    async fn cancel_running(&mut self, client: &Client) {
         for run in self.seen.values() {
             let ours = self.wanted.is_empty() || self.wanted.contains(&run.id);
             let waits = run.status == "queued" && !self.wanted.is_empty();
-            if ours && (run.status == "running" || waits) {
+            if ours && (run.status == "running" || waits) && self.cancelled.insert(run.id) {
                 let path = format!("/runs/{}/cancel", run.id);
                 if let Err(error) = client.post(&path, None).await {
                     // It may have ended by itself in the meantime; the next look will tell.

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::ask;
 use super::check::render;
 use super::context::Context;
+use super::ending::Endings;
 use super::failure::{FAILED, Failure, USAGE};
 use super::start;
 use super::words::{clean, clean_lines, count};
@@ -137,9 +138,7 @@ async fn bring_back(
     .await?
     .map_err(told)?;
     let desired = desired_of(context, &configuration)?;
-    if desired.instance.name != found.instance
-        && !desired.instance.formerly.contains(&found.instance)
-    {
+    if !desired.instance.is_or_was(&found.instance) {
         return Err(Failure::new(format!(
             "the configuration in `{}` is that of `{}`, and these are archives of `{}`",
             configuration.dir().display(),
@@ -196,7 +195,7 @@ impl Work {
             .into_iter()
             .filter(|one| self.jobs.is_empty() || self.jobs.iter().any(|job| names(job, &one.job)))
             .collect();
-        Ok(recover::items(&wanted, &self.desired, self.identity_file.as_deref()))
+        recover::items(&wanted, &self.desired, self.identity_file.as_deref()).map_err(told)
     }
 }
 
@@ -230,6 +229,9 @@ async fn reviewed(
         if !yes {
             ask::confirm("carry this out? type `yes` to go on: ", &["yes"])?;
         }
+        // From here on it ends where that is safe, and only there; who is asked whether to begin is
+        // let go at once.
+        Endings::listen()?.ask_for(stop);
         configuration.put().map_err(told)?;
         make_private(&work.records)?;
         let identity = work.identity.as_deref();

@@ -4,14 +4,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::ask;
 use super::client::{Client, run_id};
 use super::context::Context;
+use super::ending::Endings;
 use super::failure::{FAILED, Failure};
-use super::run::{follow_these, order};
+use super::follow::{STATELESS, Until, follow};
+use super::run::order;
 use super::start;
 use super::table::Table;
 use super::words::{clean_lines, query, segment};
@@ -21,6 +24,8 @@ use crate::model::restore::Part;
 use crate::restore;
 use crate::stop::{Stop, Stopped};
 
+/// How an API says that it could not, and nobody is to blame who asked.
+const FAULT: u16 = 500;
 /// The question before a restore in place.
 const OVERWRITE: &str = "overwrite what is there? type `yes` to go on: ";
 
@@ -181,18 +186,37 @@ async fn bring_back(
         }
     }
     body["confirmation"] = Value::from(archive.name.as_str());
-    let run = run_id(&client.post(&path(""), Some(&body)).await?)?;
-    finish(context, client, run, Some(&path("/status"))).await
+    let endings = Endings::listen()?;
+    let ordered = client.post(&path(""), Some(&body)).await.map_err(without_state)?;
+    let run = run_id(&ordered)?;
+    finish(context, client, run, Some(&path("/status")), endings).await
+}
+
+/// What to do when the order itself could not be written down.
+fn without_state(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(failure) if failure.status == Some(FAULT) && failure.hint.is_none() => {
+            failure.hint(STATELESS).into()
+        }
+        Ok(failure) => failure.into(),
+        Err(error) => error,
+    }
 }
 
 async fn put_back(context: &Context, client: &Client, undo: u64, yes: bool) -> anyhow::Result<u8> {
     let run: Run = client.get(&format!("/runs/{undo}")).await?;
+    if run.kind != "restore" || run.what.starts_with("undo ") {
+        return Err(Failure::new(format!("run {undo} ({}) is no restore to undo", run.what))
+            .hint("`larder runs --kind restore` lists the restores of this host")
+            .into());
+    }
     context.tell(&format!("what run {undo} ({}) set aside goes back", run.what));
     if !yes {
         ask::confirm(OVERWRITE, &["yes"])?;
     }
+    let endings = Endings::listen()?;
     let run = run_id(&client.post(&format!("/runs/{undo}/undo"), None).await?)?;
-    finish(context, client, run, None).await
+    finish(context, client, run, None, endings).await
 }
 
 /// Follows the run, then says what became of each step.
@@ -201,9 +225,11 @@ async fn finish(
     client: &Client,
     run: u64,
     status: Option<&str>,
+    endings: Endings,
 ) -> anyhow::Result<u8> {
-    let followed = follow_these(context, client, vec![run]).await?;
-    let code = if followed.has_failed() { FAILED } else { 0 };
+    let until = Until::Over(vec![run]);
+    let followed = follow(context, client, Timestamp::now(), until, true, endings).await?;
+    let code = followed.code();
     if followed.left {
         context.tell(&format!("no longer following; `larder log {run} -f` goes on"));
         return Ok(code);

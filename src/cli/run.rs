@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::apply::finish;
 use super::client::{Client, run_ids};
 use super::context::Context;
+use super::ending::Endings;
 use super::failure::{FAILED, Failure, Refusals};
 use super::follow::{Followed, Until, follow};
 use super::start;
@@ -22,7 +23,7 @@ use crate::engine::Autonomy;
   larder run web --peer tom     job `web` of another instance, where it gave us the scope `run`
 
 Archives of such runs fill no slot of the retention policy; they stay `manual_keep` (30 days).
-Ctrl-C cancels the run.")]
+Ctrl-C cancels the run; without a daemon SIGTERM and SIGHUP do so too, and the commands `after` run.")]
 pub(super) struct Arguments {
     /// The jobs
     #[arg(required = true, value_name = "JOB")]
@@ -93,6 +94,8 @@ pub(super) async fn order(
 
 /// Asks for these jobs and follows them; one that is queued or running already is followed as it is.
 async fn run_jobs(context: &Context, client: &Client, jobs: &[String]) -> anyhow::Result<u8> {
+    // From the first order on: the commands `after` of what it begins are to run.
+    let endings = Endings::listen()?;
     let mut runs = Vec::new();
     let mut refusals = Refusals::default();
     for job in jobs {
@@ -102,7 +105,8 @@ async fn run_jobs(context: &Context, client: &Client, jobs: &[String]) -> anyhow
     if runs.is_empty() {
         return refusals.end(FAILED);
     }
-    let followed = follow_these(context, client, runs).await?;
+    let until = Until::Over(runs);
+    let followed = follow(context, client, Timestamp::now(), until, true, endings).await?;
     refusals.end(finish(context, client, &followed).await?)
 }
 
@@ -125,5 +129,6 @@ pub(super) async fn follow_these(
     client: &Client,
     runs: Vec<u64>,
 ) -> anyhow::Result<Followed> {
-    follow(context, client, Timestamp::now(), Until::Over(runs), true).await
+    let endings = Endings::listen()?;
+    follow(context, client, Timestamp::now(), Until::Over(runs), true, endings).await
 }

@@ -16,6 +16,8 @@ use crate::engine::{Autonomy, Engine, Options, StartError};
 use crate::model::desired::Desired;
 use crate::model::name::JobName;
 
+/// The variable that names a control socket which the files do not.
+const SOCKET: &str = "LARDER_SOCKET";
 /// How long a daemon may take to say who it is.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -71,8 +73,22 @@ async fn finish<T>(
 
 /// The daemon that has this configuration, if one runs.
 pub(super) async fn daemon(context: &Context) -> anyhow::Result<Option<Client>> {
-    let Some(path) = control_socket(context) else { return Ok(None) };
-    match UnixStream::connect(&path) {
+    // Also from files with mistakes: the daemon goes on with what was last good, and must be found.
+    let read = config::read_dir(&context.config_dir).ok();
+    let files = read.as_ref().map(|(files, _)| files);
+    match config::instance_paths(files, &context.config_dir).control_socket {
+        Some(path) => daemon_at(context, &path).await,
+        // What is torn may have named another one: nobody can say.
+        None if files.is_some() => Ok(None),
+        // Its directory was emptied, or went: a daemon goes on with what was last good. Whatever
+        // answers says whose it is; what does not is not ours to speak of.
+        None => Ok(daemon_at(context, &unsaid_socket()).await.ok().flatten()),
+    }
+}
+
+/// The daemon that listens there, if it has this configuration.
+async fn daemon_at(context: &Context, path: &Path) -> anyhow::Result<Option<Client>> {
+    match UnixStream::connect(path) {
         Ok(stream) => drop(stream),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return Err(Failure::new(format!("no right to give orders at `{}`", path.display()))
@@ -82,8 +98,8 @@ pub(super) async fn daemon(context: &Context) -> anyhow::Result<Option<Client>> 
         // Not there, or left by a daemon that is gone.
         Err(_) => return Ok(None),
     }
-    let client = Client::socket(&path)?;
-    let health: dto::Health = patient(&path, client.get("/health")).await?;
+    let client = Client::socket(path)?;
+    let health: dto::Health = patient(path, client.get("/health")).await?;
     if same_directory(Path::new(&health.config.dir), &context.config_dir) {
         return Ok(Some(client));
     }
@@ -113,16 +129,16 @@ async fn patient<T>(
 fn same_directory(a: &Path, b: &Path) -> bool {
     match (a.canonicalize(), b.canonicalize()) {
         (Ok(a), Ok(b)) => a == b,
-        _ => a == b,
+        // One that went is compared by its name.
+        _ => std::path::absolute(a).ok() == std::path::absolute(b).ok(),
     }
 }
 
-/// Where the daemon of this configuration listens; `None` when nobody can say.
-fn control_socket(context: &Context) -> Option<PathBuf> {
-    // Also from files with mistakes: the daemon goes on with what was last good, and must be found.
-    let read = config::read_dir(&context.config_dir).ok();
-    let files = read.as_ref().map(|(files, _)| files);
-    config::instance_paths(files, &context.config_dir).control_socket
+/// Where a daemon may listen whose files do not say it any more: as the environment says, or where
+/// it is usual.
+fn unsaid_socket() -> PathBuf {
+    let named = std::env::var_os(SOCKET).filter(|path| !path.is_empty());
+    named.map_or_else(|| PathBuf::from(config::USUAL_CONTROL_SOCKET), PathBuf::from)
 }
 
 /// An engine in this process.

@@ -13,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 use super::check;
 use super::context::Context;
 use super::failure::Failure;
-use crate::api::access::Scope;
 use crate::durable;
 use crate::model::name::ObjectName;
+use crate::model::token::Scope;
 use crate::model::token::{COST, TokenHash};
 use crate::secret;
 

@@ -14,7 +14,8 @@ use super::{Files, last_good};
 /// The configuration directory of a host's own instance.
 pub const USUAL_DIR: &str = "/etc/larder";
 const USUAL_STATE_DIR: &str = "/var/lib/larder/state";
-const USUAL_CONTROL_SOCKET: &str = "/run/larder/control.sock";
+/// Where the daemon of a host's own instance takes orders.
+pub const USUAL_CONTROL_SOCKET: &str = "/run/larder/control.sock";
 
 /// The two paths of an instance that are needed before its configuration is known to be good;
 /// `None` where nobody can say.

@@ -9,6 +9,7 @@ use super::nearest;
 use super::tree::{self, Entry, Node, Span, Value};
 use super::value::{FromNode, wrong_type};
 use crate::model::desired::SecretRef;
+use crate::model::words::Worded;
 
 /// Reads one table by its description.
 pub(crate) struct Reader<'n> {
@@ -17,7 +18,7 @@ pub(crate) struct Reader<'n> {
     /// Where the table stands: what is missing is reported here.
     pub(crate) at: Span,
     /// The value of the table's switch.
-    pub(crate) variant: Option<&'static str>,
+    variant: Option<&'static str>,
     errors_before: usize,
 }
 
@@ -82,6 +83,17 @@ impl<'n> Reader<'n> {
         Some(format!("it belongs to `[{parent}.…]`: move it above this header"))
     }
 
+    /// What the table's switch says; `None` after a report.
+    pub(crate) fn switch<T: Worded>(&self) -> Option<T> {
+        let words = self.table.variants();
+        debug_assert!(
+            words.iter().all(|word| T::from_word(word).is_some()),
+            "the switch of `{}` has words that its reader does not know",
+            self.table.title
+        );
+        self.variant.and_then(T::from_word)
+    }
+
     /// The entry of a key, where it is written.
     pub(crate) fn entry(&self, name: &str) -> Option<&'n Entry> {
         self.entries.iter().find(|entry| entry.key == name)
@@ -112,6 +124,19 @@ impl<'n> Reader<'n> {
             }
             Need::Optional(_) => None,
         }
+    }
+
+    /// A key that has a default, which also stands in for what was reported: whoever reads on finds
+    /// no second mistake in it, and [`Reader::finish`] discards it.
+    pub(crate) fn value<T: FromNode>(&self, name: &str, cx: &mut Context<'_>) -> T {
+        self.get(name, cx).unwrap_or_else(|| {
+            let key = self.key(name);
+            let Need::Default(text) = key.need else {
+                unreachable!("`{name}` is read as a key with a default, and has none")
+            };
+            let default = T::from_node(&fragment(text), &key.form, cx);
+            default.expect("every default is what its key takes")
+        })
     }
 
     /// A key that need not be there; also `None` after a report.

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use super::*;
+use crate::model::desired::Event;
 use crate::model::job::JobSource;
 use crate::model::peer::PeerKind;
+use crate::model::token::Scope;
 
 /// One configuration that has every kind of object, job and peer.
 const EVERYTHING: &str = r#"
@@ -246,6 +248,19 @@ fn fits(node: &tree::Node, form: &keys::Form) -> bool {
         (Form::Integer(..) | Form::List(_) | Form::Table(_), _) => false,
         (_, value) => matches!(value, Value::Text { .. }),
     }
+}
+
+/// The documentation tells them in an order of its own, which must not lose one.
+#[test]
+fn each_scope_and_each_event_can_be_written() {
+    let words = |kind: keys::Kind, key: &str| {
+        let keys::Form::List(keys::Form::Word(words)) = kind.table().key(key).unwrap().form else {
+            panic!("`{key}` is no list of words")
+        };
+        words.iter().copied().collect::<BTreeSet<_>>()
+    };
+    assert_eq!(words(keys::Kind::Token, "scopes"), BTreeSet::from(Scope::WORDS));
+    assert_eq!(words(keys::Kind::Notify, "on"), BTreeSet::from(Event::WORDS));
 }
 
 /// No key takes a date: one that does not complain about it is described and not read.

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::nearest;
 use crate::model::desired::Listen;
-use crate::model::location::Codec;
+use crate::model::location::{Codec, CodecError};
 use crate::model::size::{Bytes, Percent};
 use crate::model::token::TokenHash;
 
@@ -119,24 +119,25 @@ pub(crate) fn percent(text: &str) -> Result<Percent, String> {
     }
 }
 
-/// `none`, `gzip[:LEVEL]`, `zstd[:LEVEL]`.
+/// `none`, `gzip[:LEVEL]`, `zstd[:LEVEL]`, with the levels of their programs.
 pub(crate) fn codec(text: &str) -> Result<Codec, String> {
-    let (word, level) = match text.split_once(':') {
-        Some((word, level)) => (word, Some(level)),
-        None => (text, None),
+    let levels = |codec| match codec {
+        Codec::None => 0..=0,
+        Codec::Gzip(_) => 0..=9,
+        Codec::Zstd(_) => 1..=19,
     };
-    let level = |least: u8, greatest: u8, default: u8| match level {
-        None => Ok(default),
-        Some(level) => match level.parse::<u8>() {
-            Ok(level) if (least..=greatest).contains(&level) => Ok(level),
-            _ => Err(format!("`{word}` has the levels {least} to {greatest}, not `{level}`")),
-        },
-    };
-    match word {
-        "none" if text == "none" => Ok(Codec::None),
-        "gzip" => level(0, 9, 6).map(Codec::Gzip),
-        "zstd" => level(1, 19, 3).map(Codec::Zstd),
-        _ => {
+    match text.parse() {
+        Ok(Codec::None) => Ok(Codec::None),
+        Ok(codec @ (Codec::Gzip(level) | Codec::Zstd(level))) if levels(codec).contains(&level) => {
+            Ok(codec)
+        }
+        Ok(codec) | Err(CodecError::Level(codec)) => {
+            let (word, levels) = (codec.word(), levels(codec));
+            let (_, level) = text.split_once(':').unwrap_or_default();
+            let (least, greatest) = (levels.start(), levels.end());
+            Err(format!("`{word}` has the levels {least} to {greatest}, not `{level}`"))
+        }
+        Err(CodecError::Unknown) => {
             Err(format!("`{text}` is not a compression: `none`, `gzip[:LEVEL]` or `zstd[:LEVEL]`"))
         }
     }
@@ -255,6 +256,9 @@ mod tests {
         for wrong in ["", "none:1", "zstd:0", "zstd:20", "gzip:x", "xz"] {
             assert!(codec(wrong).is_err(), "{wrong:?} was accepted");
         }
+        assert_eq!(codec("zstd:0").unwrap_err(), "`zstd` has the levels 1 to 19, not `0`");
+        assert_eq!(codec("gzip:300").unwrap_err(), "`gzip` has the levels 0 to 9, not `300`");
+        assert!(codec("none:1").unwrap_err().starts_with("`none:1` is not a compression"));
     }
 
     #[test]

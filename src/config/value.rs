@@ -22,6 +22,7 @@ use crate::model::name::{InstanceName, JobName, Label, NameError, ObjectName, Pl
 use crate::model::protect::MaxAge;
 use crate::model::schedule::Schedule;
 use crate::model::size::{Bytes, Percent};
+use crate::model::words::Worded;
 
 /// A type that a value is read into. Mistakes are reported to the context.
 pub(crate) trait FromNode: Sized {
@@ -178,6 +179,15 @@ impl FromNode for &'static str {
             );
         }
         known
+    }
+}
+
+impl<T: Worded> FromNode for T {
+    fn reads(form: &Form) -> bool {
+        matches!(form, Form::Word(words) if words.iter().all(|word| T::from_word(word).is_some()))
+    }
+    fn from_node(node: &Node, form: &Form, cx: &mut Context<'_>) -> Option<Self> {
+        <&'static str>::from_node(node, form, cx).and_then(T::from_word)
     }
 }
 

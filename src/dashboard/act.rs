@@ -14,6 +14,7 @@ use super::forms::Order;
 use super::{Site, frame};
 use crate::api::dto::Archive;
 use crate::api::problem::Problem;
+use crate::model::words::words;
 
 /// How long the next page waits for a view that shows what was done.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -25,76 +26,31 @@ pub(super) async fn act(State(site): State<Site>, order: Order) -> Response {
     }
 }
 
-/// What a button asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Act {
-    Run,
-    Drill,
-    Cancel,
-    Undo,
-    Verify,
-    Send,
-    Adopt,
-    Pin,
-    Unpin,
-    Undelete,
-    Delete,
-    Approve,
-    CheckPeer,
-    RemovePeer,
-    ForgetInvitation,
-    EndRecovery,
-    Reload,
+words! {
+    /// What a button asks for.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) enum Act {
+        Run = "run",
+        Drill = "drill",
+        Cancel = "cancel",
+        Undo = "undo",
+        Verify = "verify",
+        Send = "send",
+        Adopt = "adopt",
+        Pin = "pin",
+        Unpin = "unpin",
+        Undelete = "undelete",
+        Delete = "delete",
+        Approve = "approve",
+        CheckPeer = "check-peer",
+        RemovePeer = "remove-peer",
+        ForgetInvitation = "forget-invitation",
+        EndRecovery = "end-recovery",
+        Reload = "reload",
+    }
 }
 
 impl Act {
-    const ALL: [Self; 17] = [
-        Self::Run,
-        Self::Drill,
-        Self::Cancel,
-        Self::Undo,
-        Self::Verify,
-        Self::Send,
-        Self::Adopt,
-        Self::Pin,
-        Self::Unpin,
-        Self::Undelete,
-        Self::Delete,
-        Self::Approve,
-        Self::CheckPeer,
-        Self::RemovePeer,
-        Self::ForgetInvitation,
-        Self::EndRecovery,
-        Self::Reload,
-    ];
-
-    /// Its word in a form.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Drill => "drill",
-            Self::Cancel => "cancel",
-            Self::Undo => "undo",
-            Self::Verify => "verify",
-            Self::Send => "send",
-            Self::Adopt => "adopt",
-            Self::Pin => "pin",
-            Self::Unpin => "unpin",
-            Self::Undelete => "undelete",
-            Self::Delete => "delete",
-            Self::Approve => "approve",
-            Self::CheckPeer => "check-peer",
-            Self::RemovePeer => "remove-peer",
-            Self::ForgetInvitation => "forget-invitation",
-            Self::EndRecovery => "end-recovery",
-            Self::Reload => "reload",
-        }
-    }
-
-    fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|act| act.word() == word)
-    }
-
     /// Whether somebody ticks a box first: it cannot be taken back, or not simply.
     fn needs_certainty(self) -> bool {
         matches!(

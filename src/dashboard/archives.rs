@@ -11,12 +11,11 @@ use super::entry::Visitor;
 use super::frame::{self, Page, Tab};
 use super::parts::{archive_link, bytes, choice, job_link, more, order, table, tag, time, told};
 use super::words::Words;
-use crate::api::dto::{Archive, Entry, Foreign, Job, Location};
+use crate::api::dto::{Archive, CONDITIONS, Entry, Foreign, Job, Location};
 use crate::api::problem::Problem;
 
 /// How many archives stand on a page.
 const LIMIT: &str = "50";
-const CONDITIONS: [&str; 6] = ["present", "corrupt", "lost", "unavailable", "trashed", "foreign"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -21,8 +21,9 @@ use super::ask::{Ask, encoded};
 use super::sessions::{SessionDigest, digest};
 use super::words::Words;
 use super::{Site, forms, frame};
-use crate::api::access::{Caller, Remote, Scope};
+use crate::api::access::{Caller, Remote};
 use crate::api::problem::Problem;
+use crate::model::token::Scope;
 
 /// `__Host-`: no other host, also none below this one, can set it.
 const COOKIE_NAME: &str = "__Host-larder";

@@ -17,25 +17,12 @@ use super::restoring;
 use super::words::Words;
 use crate::api::dto::{Job, Run};
 use crate::api::problem::Problem;
+use crate::model::run::{RunStatus, Work};
 
 /// How many runs stand on a page.
 const LIMIT: &str = "50";
 /// The end of a log that its page shows, in bytes; the rest is a link away.
 const LOG_SHOWN: usize = 64 << 10;
-const STATUSES: [&str; 7] =
-    ["queued", "running", "success", "warning", "error", "cancelled", "interrupted"];
-const KINDS: [&str; 10] = [
-    "backup",
-    "expire",
-    "empty-trash",
-    "verify",
-    "send",
-    "fetch",
-    "prune",
-    "adopt",
-    "restore",
-    "drill",
-];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -84,8 +71,8 @@ async fn list(visitor: &Visitor, filter: &Filter) -> Result<Page, Problem> {
     let content = html! {
         form.filter method="get" action="runs" role="search" {
             (choice(words, ("job", words.job), &jobs, &filter.job))
-            (choice(words, ("status", words.status), &translated(&STATUSES), &filter.status))
-            (choice(words, ("kind", words.kind), &translated(&KINDS), &filter.kind))
+            (choice(words, ("status", words.status), &translated(&RunStatus::WORDS), &filter.status))
+            (choice(words, ("kind", words.kind), &translated(&Work::WORDS), &filter.kind))
             button.main { (words.filter) }
             a.button href="runs" { (words.reset) }
         }

@@ -5,9 +5,9 @@
 //! counts. **Invariant:** neither the number nor the token is kept.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest as _, Sha256};
 
 use crate::api::access::Pass;
@@ -85,7 +85,7 @@ impl Sessions {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<SessionDigest, Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::model::archive::{Archive, Condition, Series};
+use crate::engine::core::Core;
+use crate::engine::observe::{inventory, wildcards};
+use crate::engine::requests::Request;
+use crate::engine::runs::context::with_causes;
+use crate::engine::runs::{expire, push, record, restore};
+use crate::engine::{Autonomy, Event, RequestError, damage, recovery};
+use crate::location::LocationError;
+use crate::model::archive::{Archive, Condition, CopyKey, Series};
 use crate::model::desired::Desired;
 use crate::model::job::Via;
 use crate::model::location::Location;
@@ -12,15 +19,9 @@ use crate::reconcile::expiry;
 use crate::reconcile::guards::freeze_hash;
 use crate::stop::Stopped;
 
-use super::context::with_causes;
-use super::core::Core;
-use super::requests::Request;
-use super::{
-    ArchiveKey, Autonomy, Event, RequestError, damage, expire, members, push, record, recovery,
-    restore, stock,
-};
-
 mod archives;
+
+use archives::Order;
 
 /// Answers one request. The asker may be gone; then nobody hears the answer.
 pub(crate) fn answer(core: &Arc<Core>, request: Request) {
@@ -28,14 +29,17 @@ pub(crate) fn answer(core: &Arc<Core>, request: Request) {
         Request::Queue(work, reply) => {
             let _ = reply.send(queue(core, work));
         }
-        Request::List(job, reply) => members::ask(core, &job, reply),
-        Request::Listed(listed) => members::take_in(core, *listed),
+        Request::List(job, reply) => wildcards::ask(core, &job, reply),
+        Request::Listed(listed) => wildcards::take_in(core, *listed),
         Request::Undelete(key, reply) => {
-            let _ = reply.send(archives::at_location(core, key, archives::undelete));
+            let _ = reply.send(archives::at_location(core, key, Order::Undelete));
         }
         Request::SetPinned(key, pinned, reply) => {
-            let set = move |core: &Core, key: &ArchiveKey| archives::set_pinned(core, key, pinned);
-            let _ = reply.send(archives::at_location(core, key, set));
+            let order = if pinned { Order::Pin } else { Order::Unpin };
+            let _ = reply.send(archives::at_location(core, key, order));
+        }
+        Request::LookForForeign(location, reply) => {
+            let _ = reply.send(Ok(look_for_foreign(core, location.as_deref())));
         }
         Request::Approve(hash, reply) => {
             let _ = reply.send(approve(core, &hash));
@@ -55,12 +59,40 @@ fn failed(error: &dyn std::error::Error) -> RequestError {
     RequestError::Failed(with_causes(error))
 }
 
+fn out_of_reach(error: &LocationError) -> RequestError {
+    match error {
+        LocationError::Unavailable { .. } => RequestError::Unavailable(with_causes(error)),
+        error => failed(error),
+    }
+}
+
+/// Looks at a location, or at all of them, for files that larder did not make. Returns whether
+/// there are others than before.
+fn look_for_foreign(core: &Arc<Core>, location: Option<&str>) -> bool {
+    let mut is_new = false;
+    for name in core.stores().into_keys() {
+        if location.is_some_and(|location| name.as_str() != location) {
+            continue;
+        }
+        match inventory::look_for_foreign(core, &name) {
+            Ok(found) => is_new |= found,
+            // The view says what is wrong with it.
+            Err(error) => {
+                tracing::debug!(location = %name, error = %with_causes(&error), "cannot look for foreign files");
+            }
+        }
+    }
+    is_new
+}
+
 fn refused(why: String, hint: &str) -> RequestError {
     RequestError::Refused { why, hint: Some(hint.to_owned()) }
 }
 
-fn queue(core: &Core, work: Work) -> Result<RunId, RequestError> {
+fn queue(core: &Arc<Core>, work: Work) -> Result<RunId, RequestError> {
     may_queue(core, &work)?;
+    // What is asked for is not begun before, and a run that is over and not recorded is no answer.
+    record::catch_up(core).map_err(|error| failed(&error))?;
     let open = core.state.open_runs().map_err(|error| failed(&error))?;
     if let Some(same) = open.iter().find(|run| is_same(&run.work, &work)) {
         // Without a daemon, what an earlier process left in the queue is this command's to do.
@@ -95,7 +127,7 @@ fn is_same(queued: &Work, asked: &Work) -> bool {
     }
 }
 
-fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
+fn may_queue(core: &Arc<Core>, work: &Work) -> Result<(), RequestError> {
     if recovery::holds_back(core, work).map_err(|error| failed(&error))? {
         return Err(refused(
             "this machine is new and has an old name: its archives come first".to_owned(),
@@ -123,22 +155,22 @@ fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
             Ok(())
         }
         Work::Expire { series, archives } => archives.iter().try_for_each(|id| {
-            let key = ArchiveKey { id: *id, location: series.location.clone() };
+            let key = CopyKey::new(*id, &series.location);
             may_delete(core, &present(core, &key)?)
         }),
         // What it set aside is there, whatever became of the archive.
         Work::Restore { request, .. } if request.undo.is_some() => Ok(()),
         Work::Restore { archive, location, .. } => {
-            let key = ArchiveKey { id: *archive, location: location.clone() };
+            let key = CopyKey::new(*archive, location);
             restore::may_restore(core, &present(core, &key)?).map_err(|failure| {
                 RequestError::Refused { why: failure.summary, hint: failure.hint }
             })
         }
         Work::Verify { archive, location } | Work::Drill { archive, location, .. } => {
-            present(core, &ArchiveKey { id: *archive, location: location.clone() }).map(drop)
+            present(core, &CopyKey::new(*archive, location)).map(drop)
         }
         Work::Send { archive, from, to, via } => {
-            present(core, &ArchiveKey { id: *archive, location: from.clone() })?;
+            present(core, &CopyKey::new(*archive, from))?;
             if let Some(peer) = desired.peers.get(to) {
                 return push::may_send(peer, *via).map_err(|(why, hint)| refused(why, hint));
             }
@@ -152,9 +184,9 @@ fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
                 ));
             }
             not_a_peers(place)?;
-            if core.catalogue.get(&ArchiveKey { id: *archive, location: to.clone() }).is_some_and(
-                |copy| matches!(copy.condition, Condition::Present | Condition::Unavailable),
-            ) {
+            if core.catalogue.get(&CopyKey::new(*archive, to)).is_some_and(|copy| {
+                matches!(copy.condition, Condition::Present | Condition::Unavailable)
+            }) {
                 return Err(RequestError::Refused {
                     why: format!("`{to}` holds this archive already"),
                     hint: None,
@@ -173,7 +205,8 @@ fn may_queue(core: &Core, work: &Work) -> Result<(), RequestError> {
             };
             // It may have been put there since the last look.
             if is_known()
-                || (stock::look_for_foreign(core, location).map_err(|error| failed(&error))?
+                || (inventory::look_for_foreign(core, location)
+                    .map_err(|error| out_of_reach(&error))?
                     && is_known())
             {
                 return Ok(());
@@ -200,7 +233,7 @@ fn a_peer(desired: &Desired, name: &PlaceName) -> Result<(), RequestError> {
     Err(RequestError::NotFound(format!("there is no peer `{name}`")))
 }
 
-fn present(core: &Core, key: &ArchiveKey) -> Result<Archive, RequestError> {
+fn present(core: &Core, key: &CopyKey) -> Result<Archive, RequestError> {
     core.catalogue.get(key).ok_or_else(|| {
         RequestError::NotFound(format!("there is no archive {} at `{}`", key.id, key.location))
     })
@@ -215,6 +248,11 @@ fn not_a_peers(place: &Location) -> Result<(), RequestError> {
             "name another location",
         )),
     }
+}
+
+/// Whether a copy may be deleted by hand.
+pub(crate) fn may_delete_copy(core: &Core, key: &CopyKey) -> Result<(), RequestError> {
+    may_delete(core, &present(core, key)?)
 }
 
 /// What protects an archive from a deletion by hand.

@@ -1,7 +1,9 @@
 //! Whether the loop still moves.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// How long the loop may not move before people are told. It moves every 30 s at least, and while
 /// it looks at a slow disk as well.
@@ -18,13 +20,13 @@ impl Beat {
     }
 
     fn set(&self, at: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+        *self.0.lock() = Some(at);
     }
 
     /// How long ago it last moved; `None` where there is no loop.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+        self.0.lock().map(|at| at.elapsed())
     }
 
     /// How long it has stood still, where that is longer than anything may take.

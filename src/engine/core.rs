@@ -1,17 +1,32 @@
 //! What the loop, the requests and the runs share.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::archive::HalfRead;
+use crate::engine::catalogue::Catalogue;
+use crate::engine::configuration::Wanted;
+use crate::engine::handle::Turns;
+use crate::engine::locations::doors::Doors;
+use crate::engine::notices::Notices;
+use crate::engine::observe::awake::Awake;
+use crate::engine::observe::devices::Devices;
+use crate::engine::observe::inventory::Stock;
+use crate::engine::observe::uncovered::Uncovered;
+use crate::engine::observe::wildcards::{Lister, Listings};
+use crate::engine::peers::contacts::Contacts;
+use crate::engine::peers::receive::Uploads;
+use crate::engine::requests::Request;
+use crate::engine::{Beat, Event, Listening, Options, Tally, View};
 use crate::location::folder::Folder;
-use crate::model::archive::{Archive, Series};
+use crate::model::archive::{Archive, CopyKey, Series};
 use crate::model::desired::Desired;
 use crate::model::job::Job;
 use crate::model::name::{JobName, PlaceName};
@@ -22,21 +37,6 @@ use crate::reconcile::expiry::BRAKE_WINDOW;
 use crate::state::{State, StateError};
 use crate::stop::Stop;
 use crate::yunohost;
-
-use super::awake::Awake;
-use super::catalogue::Catalogue;
-use super::contacts::Contacts;
-use super::devices::Devices;
-use super::doors::Doors;
-use super::handle::Turns;
-use super::members::{Lister, Listings};
-use super::notices::Notices;
-use super::receive::Uploads;
-use super::requests::Request;
-use super::stock::Stock;
-use super::uncovered::Uncovered;
-use super::wanted::Wanted;
-use super::{ArchiveKey, Beat, Event, Listening, Options, Tally, View};
 
 /// Where the state keeps whose commands `after` have not run yet.
 const AFTER_PENDING: &str = "after-pending";
@@ -111,6 +111,8 @@ pub(crate) struct Core {
     pub(crate) pruned_at: Mutex<Option<Timestamp>>,
     /// Runs whose record could not be written yet; nothing is begun while there are any.
     pub(crate) unrecorded: Mutex<Vec<Run>>,
+    /// Runs that are over, and whose effect no view shows yet.
+    pub(crate) unseen: Mutex<BTreeSet<RunId>>,
     /// What peers send.
     pub(crate) uploads: Uploads,
     /// Whose turn it is to have an archive listed.
@@ -118,7 +120,7 @@ pub(crate) struct Core {
     /// What is known of peers.
     pub(crate) contacts: Contacts,
     /// How far archives were read back whose verification left its lane to others.
-    pub(crate) half_read: Mutex<BTreeMap<ArchiveKey, GaveWay>>,
+    pub(crate) half_read: Mutex<BTreeMap<CopyKey, GaveWay>>,
     /// Runs that are recorded as over and whose thread still works.
     pub(crate) given_up: Mutex<BTreeMap<RunId, Work>>,
     /// Whose commands `after` have not run yet; written through to the state.
@@ -127,7 +129,7 @@ pub(crate) struct Core {
     pub(crate) after_taken: Mutex<BTreeSet<RunId>>,
     /// Whether commands `after` of interrupted runs are being made up for.
     pub(crate) making_up: AtomicBool,
-    /// Set when nothing is to begin any more: see [`super::finish`].
+    /// Set when nothing is to begin any more: see [`crate::engine::drain`].
     pub(crate) finishing: AtomicBool,
     /// Held while files of an archive change their place: an archive is pinned, deleted or taken
     /// back, never two of these at once at one location.
@@ -137,16 +139,11 @@ pub(crate) struct Core {
     /// Held while an invitation is made, accepted or forgotten.
     pub(crate) pairing: Mutex<()>,
     /// What the last plan of a restore saw.
-    pub(crate) seen: Mutex<Option<super::restore::Seen>>,
+    pub(crate) seen: Mutex<Option<crate::engine::runs::restore::Seen>>,
     /// What became of the runs of this process.
     pub(crate) tally: Mutex<Tally>,
     /// When the loop last moved.
     pub(crate) beat: Beat,
-}
-
-/// A lock that a panic elsewhere leaves usable: what it guards is changed in single steps.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whose commands `after` have not run yet, as the state remembers it.
@@ -166,7 +163,7 @@ impl std::fmt::Debug for Core {
 }
 
 impl Core {
-    /// The wall clock. The only other clocks are tokio's timers and [`super::clock`]'s.
+    /// The wall clock. The only other clocks are tokio's timers and [`crate::engine::observe::clock`]'s.
     #[expect(clippy::unused_self, reason = "one place to ask for the time")]
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::now()
@@ -189,32 +186,32 @@ impl Core {
 
     /// The runs under way.
     pub(crate) fn running(&self) -> MutexGuard<'_, BTreeMap<Lane, Running>> {
-        lock(&self.running)
+        self.running.lock()
     }
 
     /// The runs that this process was asked for.
     pub(crate) fn requested(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
-        lock(&self.requested)
+        self.requested.lock()
     }
 
     /// Runs whose record could not be written yet.
     pub(crate) fn unrecorded(&self) -> MutexGuard<'_, Vec<Run>> {
-        lock(&self.unrecorded)
+        self.unrecorded.lock()
     }
 
     /// How far archives were read back whose verification left its lane to others.
-    pub(crate) fn half_read(&self) -> MutexGuard<'_, BTreeMap<ArchiveKey, GaveWay>> {
-        lock(&self.half_read)
+    pub(crate) fn half_read(&self) -> MutexGuard<'_, BTreeMap<CopyKey, GaveWay>> {
+        self.half_read.lock()
     }
 
     /// Runs that are recorded as over and whose thread still works.
     pub(crate) fn given_up(&self) -> MutexGuard<'_, BTreeMap<RunId, Work>> {
-        lock(&self.given_up)
+        self.given_up.lock()
     }
 
     /// What the last plan of a restore saw.
-    pub(crate) fn seen(&self) -> MutexGuard<'_, Option<super::restore::Seen>> {
-        lock(&self.seen)
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Option<crate::engine::runs::restore::Seen>> {
+        self.seen.lock()
     }
 
     /// The loop moves.
@@ -234,13 +231,13 @@ impl Core {
 
     /// What became of the runs of this process.
     pub(crate) fn tally(&self) -> Tally {
-        lock(&self.tally).clone()
+        self.tally.lock().clone()
     }
 
     /// Tells those who follow. Nobody may be listening.
     pub(crate) fn tell(&self, event: Event) {
         if let Event::Run(run) = &event {
-            lock(&self.tally).note(run);
+            self.tally.lock().note(run);
         }
         let _ = self.events.send(event);
     }
@@ -248,9 +245,8 @@ impl Core {
     /// The archives of a job's series at its location, earlier names included, trashed ones not.
     pub(crate) fn series_archives(&self, desired: &Desired, job: &Job) -> Vec<Archive> {
         let ours = |archive: &Archive| {
-            (archive.origin == desired.instance.name
-                || desired.instance.formerly.contains(&archive.origin))
-                && (archive.job == job.name || job.formerly.contains(&archive.job))
+            desired.instance.is_or_was(&archive.origin)
+                && job.is_or_was(&archive.job)
                 && archive.location == job.location
                 && !matches!(
                     archive.condition,
@@ -288,7 +284,19 @@ impl Core {
 
     /// The runs whose commands `after` have not run yet, with their jobs.
     pub(crate) fn after_pending(&self) -> BTreeMap<RunId, JobName> {
-        lock(&self.after_pending).clone()
+        self.after_pending.lock().clone()
+    }
+
+    /// Those of them whose turn is not come, since nobody in this process runs them or is about to.
+    pub(crate) fn after_owed(&self) -> BTreeMap<RunId, JobName> {
+        if self.making_up.load(Ordering::Acquire) {
+            return BTreeMap::new();
+        }
+        let running: BTreeSet<RunId> = self.running().values().map(|one| one.run.id).collect();
+        let mut owed = self.after_pending();
+        let taken = self.after_taken.lock();
+        owed.retain(|run, _| !running.contains(run) && !taken.contains(run));
+        owed
     }
 
     /// Remembers that the commands `after` of a run are owed from now on.
@@ -301,8 +309,8 @@ impl Core {
     /// Whether the caller is to run the commands `after` of a run: they are owed, and nobody else
     /// was told so. The thread of a run that was given up, and who gave it up, both ask.
     pub(crate) fn take_after(&self, run: RunId) -> bool {
-        let pending = lock(&self.after_pending);
-        pending.contains_key(&run) && lock(&self.after_taken).insert(run)
+        let pending = self.after_pending.lock();
+        pending.contains_key(&run) && self.after_taken.lock().insert(run)
     }
 
     /// Forgets that the commands `after` of a run are owed: they ran.
@@ -310,7 +318,7 @@ impl Core {
         self.change_after(|pending| {
             pending.remove(&run);
         })?;
-        lock(&self.after_taken).remove(&run);
+        self.after_taken.lock().remove(&run);
         Ok(())
     }
 
@@ -319,7 +327,7 @@ impl Core {
         &self,
         change: impl FnOnce(&mut BTreeMap<RunId, JobName>),
     ) -> Result<(), StateError> {
-        let mut pending = lock(&self.after_pending);
+        let mut pending = self.after_pending.lock();
         let mut next = pending.clone();
         change(&mut next);
         if next.is_empty() {

@@ -12,17 +12,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::config::watch::Change;
+use crate::engine::core::{Core, Running};
+use crate::engine::observe::{clock, uncovered, wildcards};
+use crate::engine::peers::contacts;
+use crate::engine::requests::{Reply, Request};
+use crate::engine::runs::context::with_causes;
+use crate::engine::runs::{executor, fetch, pending_after};
+use crate::engine::{Autonomy, answer, configuration, look, recovery};
+use crate::model::archive::CopyKey;
 use crate::model::run::{Cause, Lane, Run, RunStatus, Work};
 use crate::reconcile::turns;
 use crate::stop::Stopped;
-
-use super::context::with_causes;
-use super::core::{Core, Running};
-use super::requests::{Reply, Request};
-use super::{
-    ArchiveKey, Autonomy, after, answer, clock, contacts, executor, fetch, look, members, recovery,
-    uncovered, wanted,
-};
 
 /// The longest time between two turns: locations come and go without telling.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -65,7 +65,7 @@ pub(crate) async fn run(
         looked_at: Instant::now(),
         told: fetch::Told::default(),
     };
-    after::make_up(&core, &mut workers);
+    pending_after::make_up(&core, &mut workers);
     loop {
         core.beat();
         contacts::begin_where_due(&core, &mut asking);
@@ -114,7 +114,7 @@ pub(crate) async fn run(
     }
     // Askers learn at once that nobody answers any more.
     drop(requests);
-    members::give_up(&core);
+    wildcards::give_up(&core);
     while workers.join_next().await.is_some() {}
     while asking.join_next().await.is_some() {}
 }
@@ -174,7 +174,7 @@ async fn turn(
         reload_config(core).await;
     }
     // Before the look: what is being listed keeps its series waiting, and nothing else.
-    members::begin_where_due(core, workers);
+    wildcards::begin_where_due(core, workers);
     uncovered::begin_where_due(core);
     let shared = Arc::clone(core);
     let mut clock = turns.clock.clone();
@@ -214,7 +214,7 @@ async fn turn(
 
 async fn reload_config(core: &Arc<Core>) {
     let shared = Arc::clone(core);
-    let result = tokio::task::spawn_blocking(move || wanted::reload(&shared)).await;
+    let result = tokio::task::spawn_blocking(move || configuration::reload(&shared)).await;
     match result {
         Ok(Ok(changed)) => {
             let report = Arc::clone(&core.wanted.load().report);
@@ -293,7 +293,7 @@ fn give_way_to<'a>(
 /// What is known of the reading that a run is for.
 fn reading(core: &Core, run: &Run) -> turns::Reading {
     let Work::Verify { archive, location } = &run.work else { return turns::Reading::default() };
-    let key = ArchiveKey { id: *archive, location: location.clone() };
+    let key = CopyKey::new(*archive, location);
     turns::Reading {
         last: core.catalogue.get(&key).and_then(|archive| archive.verified_at),
         gave_way_at: core.half_read().get(&key).map(|gave_way| gave_way.at),
@@ -337,6 +337,6 @@ fn tell_whether_settled(core: &Core, idle: bool, open: Option<&[Run]>) {
     let nothing_wanted = core.options.autonomy == Autonomy::OnRequest
         || !core.view.load().plan.actions.iter().any(|action| look::is_wanted(core, &action.work));
     let recorded = core.unrecorded().is_empty();
-    let known = !members::is_busy(core) && !contacts::is_busy(core);
+    let known = !wildcards::is_busy(core) && !contacts::is_busy(core);
     core.settled.send_replace(idle && nothing_queued && nothing_wanted && recorded && known);
 }

@@ -9,11 +9,10 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use crate::engine::core::Core;
 use crate::model::observed::Damage;
 use crate::reconcile::guards::damage_hash;
 use crate::state::{Opened, State, StateError};
-
-use super::core::Core;
 
 /// Where the state keeps what it has to tell, one line each.
 const VALUE: &str = "damage";

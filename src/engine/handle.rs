@@ -4,20 +4,19 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::engine::core::Core;
+use crate::engine::requests::{Reply, Request};
+use crate::engine::runs::context;
+use crate::engine::{
+    Autonomy, Beat, Event, Listening, RequestError, Tally, TestedNotice, View, notices,
+};
 use crate::location::LocationError;
-use crate::model::archive::Series;
+use crate::model::archive::{CopyKey, Series};
 use crate::model::desired::Desired;
 use crate::model::name::ObjectName;
 use crate::model::run::RunId;
 use crate::state::StateError;
 use crate::stop::Stopped;
-
-use super::core::Core;
-use super::requests::{Reply, Request};
-use super::{
-    ArchiveKey, Autonomy, Beat, Event, Listening, RequestError, Tally, TestedNotice, View, context,
-    notices, stock,
-};
 
 mod contents;
 mod history;
@@ -76,7 +75,7 @@ impl Handle {
     ///
     /// # Errors
     /// It is not in the trash, or its name is taken.
-    pub async fn undelete(&self, key: &ArchiveKey) -> Result<(), RequestError> {
+    pub async fn undelete(&self, key: &CopyKey) -> Result<(), RequestError> {
         self.ask(|reply| Request::Undelete(key.clone(), reply)).await
     }
 
@@ -84,7 +83,7 @@ impl Handle {
     ///
     /// # Errors
     /// No such archive, or its sidecar cannot be written.
-    pub async fn set_pinned(&self, key: &ArchiveKey, pinned: bool) -> Result<(), RequestError> {
+    pub async fn set_pinned(&self, key: &CopyKey, pinned: bool) -> Result<(), RequestError> {
         self.ask(|reply| Request::SetPinned(key.clone(), pinned, reply)).await
     }
 
@@ -142,25 +141,8 @@ impl Handle {
     /// Looks now for files at a location, or at all of them, that larder did not make. Returns when
     /// there is a view that shows them.
     pub async fn look_for_foreign(&self, location: Option<&str>) {
-        let core = Arc::clone(&self.core);
         let location = location.map(ToOwned::to_owned);
-        let looked = tokio::task::spawn_blocking(move || {
-            let mut is_new = false;
-            for name in core.stores().into_keys() {
-                if location.as_deref().is_some_and(|location| name.as_str() != location) {
-                    continue;
-                }
-                match stock::look_for_foreign(&core, &name) {
-                    Ok(found) => is_new |= found,
-                    // The view says what is wrong with it.
-                    Err(error) => {
-                        tracing::debug!(location = %name, error = %context::with_causes(&error), "cannot look for foreign files");
-                    }
-                }
-            }
-            is_new
-        });
-        if looked.await.unwrap_or(false) {
+        if self.ask(|reply| Request::LookForForeign(location, reply)).await.unwrap_or(false) {
             self.looked().await;
         }
     }
@@ -175,7 +157,7 @@ impl Handle {
     ///
     /// # Errors
     /// No such archive, its location or its file is not there, or it cannot be opened.
-    pub async fn open_archive(&self, key: &ArchiveKey) -> Result<std::fs::File, RequestError> {
+    pub async fn open_archive(&self, key: &CopyKey) -> Result<std::fs::File, RequestError> {
         let core = Arc::clone(&self.core);
         let key = key.clone();
         tokio::task::spawn_blocking(move || {
@@ -207,6 +189,12 @@ impl Handle {
         let mut settled = self.core.settled.subscribe();
         // An error means that the engine is gone: nothing will move any more.
         let _ = settled.wait_for(|settled| *settled).await;
+    }
+
+    /// Whether the state has taken everything that was done.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.core.unrecorded().is_empty() && self.core.catalogue.is_recorded()
     }
 
     /// What happens from now on.

@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::archive::Series;
+use crate::engine::core::Core;
+use crate::engine::observe::{clock, inventory, space, uncovered};
+use crate::engine::peers::receive;
+use crate::engine::runs::record;
+use crate::engine::{Autonomy, Event, View, damage, notices, observe, start};
+use crate::model::archive::{CopyKey, Series};
 use crate::model::desired::Desired;
 use crate::model::observed::{LocationState, Observed, SeriesFacts};
 use crate::model::run::{Cause, Run, Work};
@@ -13,12 +18,6 @@ use crate::model::space::SpaceHistory;
 use crate::reconcile::{self, Action, Note, Plan, Weight};
 use crate::state::StateError;
 use crate::status;
-
-use super::core::Core;
-use super::{
-    Autonomy, Event, View, clock, damage, notices, observe, receive, record, space, start, stock,
-    uncovered,
-};
 
 /// How old a view gets although nothing happens.
 const LOOK_ANEW: Duration = Duration::from_mins(10);
@@ -52,7 +51,7 @@ pub(crate) fn look_if_needed(
     receive::expire(core, now);
     let taken = if core.running().is_empty() {
         start::prune_where_due(core)?;
-        stock::take_where_due(core)?
+        inventory::take_where_due(core)?
     } else {
         false
     };
@@ -85,6 +84,7 @@ fn locations_moved(core: &Core) -> bool {
 pub(crate) fn look(core: &Arc<Core>, now: Timestamp) -> Result<Option<Timestamp>, StateError> {
     let desired = core.desired();
     let zoned = now.to_zoned(desired.instance.timezone.clone());
+    let ended = core.unseen.lock().clone();
     let mut observed = observe::observe(core, &desired, now)?;
     let mut plan = reconcile::plan(&desired, &observed, &zoned);
     let recorded = record_passes(core, &desired, &plan, &observed)?;
@@ -97,6 +97,7 @@ pub(crate) fn look(core: &Arc<Core>, now: Timestamp) -> Result<Option<Timestamp>
     let planned = plan.wake_at;
     let space = space::note(core, &observed, &zoned);
     let wake_at = publish_view(core, &zoned, desired, observed, plan, space);
+    core.unseen.lock().retain(|run| !ended.contains(run));
     Ok([planned, wake_at].into_iter().flatten().min())
 }
 
@@ -153,7 +154,7 @@ pub(crate) fn is_wanted(core: &Core, work: &Work) -> bool {
         Work::Verify { archive, location }
         | Work::Restore { archive, location, .. }
         | Work::Send { archive, from: location, .. } => {
-            let key = super::ArchiveKey { id: *archive, location: location.clone() };
+            let key = CopyKey::new(*archive, location);
             core.catalogue.get(&key).map(|archive| archive.job)
         }
         Work::EmptyTrash { .. } | Work::Fetch { .. } | Work::Prune { .. } => None,
@@ -217,12 +218,12 @@ fn record_passes(
 
 /// Whether a series is another one under an earlier name of its job or of this instance.
 fn was(desired: &Desired, earlier: &Series, today: &Series) -> bool {
-    let instance = &desired.instance;
-    let formerly = desired.jobs.get(&today.job).map_or(&[][..], |job| job.formerly.as_slice());
+    let is_renamed =
+        || desired.jobs.get(&today.job).is_some_and(|job| job.formerly.contains(&earlier.job));
     earlier != today
         && earlier.location == today.location
-        && (earlier.origin == today.origin || instance.formerly.contains(&earlier.origin))
-        && (earlier.job == today.job || formerly.contains(&earlier.job))
+        && (earlier.origin == today.origin || desired.instance.formerly.contains(&earlier.origin))
+        && (earlier.job == today.job || is_renamed())
 }
 
 /// Tells people what is due, and shows everything. Returns when to look again to tell more.
@@ -248,8 +249,9 @@ fn publish_view(
         plan: Arc::new(plan),
         verdicts: Arc::new(verdicts),
         space,
-        foreseen: super::Foreseen::default(),
+        foreseen: crate::engine::Foreseen::default(),
         uncovered: uncovered::line(core),
+        stalled: None,
         listening: Arc::clone(&core.listening),
         beat: core.beat.clone(),
         notices: Arc::new(targets),
@@ -270,6 +272,7 @@ pub(crate) fn tell_trouble(core: &Core, trouble: &str) {
         at: core.now().to_zoned(view.desired.instance.timezone.clone()),
         config: Arc::clone(&core.wanted.load().report),
         plan: Arc::new(plan),
+        stalled: Some(trouble.to_owned()),
         ..View::clone(&view)
     }));
     core.tell(Event::View);

@@ -9,25 +9,25 @@
 //! met is one message. Other commands leave it to those two.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{Timestamp, Zoned};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify as Signal;
 
 use crate::delivery::Content;
+use crate::engine::core::Core;
+use crate::engine::runs::context::with_causes;
+use crate::engine::{Autonomy, NoticeTarget, View};
 use crate::model::desired::{Desired, Notify, NotifyTarget};
 use crate::model::name::ObjectName;
 use crate::model::observed::Observed;
 use crate::model::run::Run;
-use crate::notices::{self, Event, Facts, Wanted};
+use crate::notices::{self, Facts, Wanted};
 use crate::reconcile::Plan;
 use crate::state::{State, StateError};
 use crate::status::JobVerdict;
-
-use super::context::with_causes;
-use super::core::Core;
-use super::{Autonomy, NoticeTarget, View};
 
 mod desk;
 mod facts;
@@ -63,7 +63,7 @@ impl Notices {
     }
 
     fn desks(&self) -> MutexGuard<'_, BTreeMap<ObjectName, Desk>> {
-        self.desks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.desks.lock()
     }
 }
 
@@ -163,7 +163,7 @@ fn decide_part(core: &Core, found: &Found, failed: &[Run], part: Part) -> Option
 
 /// The events that a target wants to hear of.
 fn wanted(notify: &Notify) -> Wanted {
-    notify.on.iter().filter_map(|word| Event::from_word(word)).collect()
+    notify.on.iter().copied().collect()
 }
 
 /// Writes all desks down. What could not be written is written with the next change.

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use sha2::Digest as _;
 
+use crate::engine::core::Core;
+use crate::engine::peers::contacts;
+use crate::engine::{damage, notices};
 use crate::location::standing::{FileSystem, Standing};
 use crate::model::archive::Sha256;
 use crate::model::desired::Desired;
@@ -14,8 +17,13 @@ use crate::model::name::{JobName, PlaceName};
 use crate::model::observed::{DrillFacts, JobFacts, JobTable, LocationState, Observed};
 use crate::state::StateError;
 
-use super::core::Core;
-use super::{contacts, damage, members, notices};
+pub(super) mod inventory;
+pub(super) mod devices;
+pub(super) mod clock;
+pub(super) mod awake;
+pub(super) mod space;
+pub(super) mod uncovered;
+pub(super) mod wildcards;
 
 /// The facts of now.
 pub(crate) fn observe(
@@ -35,10 +43,12 @@ pub(crate) fn observe(
         open_runs,
         archives: core.catalogue.archives(),
         foreign: core.catalogue.foreign(),
-        members: members::known(core),
+        members: wildcards::known(core),
         beside_source: beside_source(desired, &standings, &devices),
         locations,
+        to_be_made: to_be_made(core),
         given_up: core.given_up().clone(),
+        after_owed: core.after_owed(),
         file_systems: file_systems(desired, &devices),
         ..Observed::nothing(now)
     };
@@ -55,6 +65,7 @@ pub(crate) fn observe_again(
 ) -> Result<(), StateError> {
     observed.open_runs = core.state.open_runs()?;
     observed.given_up.clone_from(&core.given_up());
+    observed.after_owed = core.after_owed();
     remember(core, desired, now, observed)
 }
 
@@ -74,6 +85,12 @@ fn remember(
     observed.damage = damage::known(core)?;
     observed.failed = notices::failed_runs(core, observed, now)?;
     Ok(())
+}
+
+/// Locations that the first run that writes there makes.
+fn to_be_made(core: &Core) -> BTreeSet<PlaceName> {
+    let stores = core.stores().into_iter();
+    stores.filter(|(_, folder)| folder.is_yet_to_be_made()).map(|(name, _)| name).collect()
 }
 
 /// The file systems of locations and sources, as far as they can be told: what hangs is where it was.

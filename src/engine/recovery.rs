@@ -10,6 +10,8 @@ use std::fmt::Display;
 
 use jiff::Timestamp;
 
+use crate::engine::core::Core;
+use crate::engine::peers::contacts;
 use crate::model::archive::{Archive, ArchiveId};
 use crate::model::contact::RemoteCopy;
 use crate::model::name::{InstanceName, PlaceName};
@@ -17,9 +19,6 @@ use crate::model::observed::Freeze;
 use crate::model::run::Work;
 use crate::reconcile::show;
 use crate::state::{Opened, State, StateError};
-
-use super::contacts;
-use super::core::Core;
 
 /// Where the state keeps that no location was looked at since it was made.
 const NEW: &str = "never-looked";
@@ -97,7 +96,7 @@ fn look(core: &Core, at: &PlaceName, mut found: Vec<Found>) -> Result<(), StateE
     let instance = &desired.instance;
     found.retain(|one| {
         (is_new || born.is_some_and(|born| one.created_at < born))
-            && (one.origin == &instance.name || instance.formerly.contains(one.origin))
+            && instance.is_or_was(one.origin)
             && core.catalogue.select(|known| known.id == one.id).is_empty()
     });
     let Some(newest) = found.iter().max_by_key(|one| one.created_at) else { return Ok(()) };

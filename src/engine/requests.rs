@@ -2,12 +2,11 @@
 
 use tokio::sync::oneshot;
 
-use crate::model::archive::Series;
+use crate::engine::RequestError;
+use crate::engine::observe::wildcards::Listed;
+use crate::model::archive::{CopyKey, Series};
 use crate::model::name::JobName;
 use crate::model::run::{RunId, Work};
-
-use super::members::Listed;
-use super::{ArchiveKey, RequestError};
 
 /// Where an answer goes; the asker may be gone.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
@@ -22,9 +21,12 @@ pub(crate) enum Request {
     /// What came of a listing.
     Listed(Box<Listed>),
     /// Take a copy back from the trash.
-    Undelete(ArchiveKey, Reply<()>),
+    Undelete(CopyKey, Reply<()>),
     /// Pin or unpin a copy.
-    SetPinned(ArchiveKey, bool, Reply<()>),
+    SetPinned(CopyKey, bool, Reply<()>),
+    /// Look for files at a location, or at all of them, that larder did not make; whether there are
+    /// others than before.
+    LookForForeign(Option<String>, Reply<bool>),
     /// Let exactly these deletions happen.
     Approve(String, Reply<Vec<Series>>),
     /// End the recovery of an instance on a new machine; whether there was one.

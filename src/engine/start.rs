@@ -1,44 +1,48 @@
 //! What happens before the first look: the state is opened, and what a crash left is put right.
 //!
 //! Runs that were under way are interrupted; locations are opened. What rests in them is put right
-//! by the first look (see [`super::stock`]), so that a lost state costs the history and nothing
+//! by the first look (see [`crate::engine::observe::inventory`]), so that a lost state costs the history and nothing
 //! else.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::config::{self, Severity};
+use crate::engine::catalogue::Catalogue;
+use crate::engine::core::{Core, stored_after_pending};
+use crate::engine::locations::attend::attend;
+use crate::engine::locations::doors::Doors;
+use crate::engine::notices::Notices;
+use crate::engine::observe::awake::Awake;
+use crate::engine::observe::devices::Devices;
+use crate::engine::observe::uncovered::Uncovered;
+use crate::engine::observe::wildcards;
+use crate::engine::observe::wildcards::Listings;
+use crate::engine::peers::contacts;
+use crate::engine::peers::contacts::Contacts;
+use crate::engine::peers::receive;
+use crate::engine::peers::receive::Uploads;
+use crate::engine::requests::Request;
+use crate::engine::runs::context::{Failure, with_causes};
+use crate::engine::runs::{backoff, drill, push, record};
+use crate::engine::{
+    Autonomy, Beat, Options, StartError, View, configuration, damage, handle, recovery,
+};
 use crate::location::folder::Folder;
 use crate::location::signer::Signer;
-use crate::location::{LocationError, standing};
+use crate::location::{ArchiveStore as _, LocationError, standing};
 use crate::model::desired::Desired;
 use crate::model::location::Location;
 use crate::model::name::PlaceName;
+use crate::model::observed::LocationState;
 use crate::model::run::{Lane, Run, RunStatus};
 use crate::state::{HistoryKeep, State, StateError};
 use crate::stop::Stop;
-
-use super::attend::attend;
-use super::awake::Awake;
-use super::catalogue::Catalogue;
-use super::contacts::Contacts;
-use super::context::with_causes;
-use super::core::{Core, stored_after_pending};
-use super::devices::Devices;
-use super::doors::Doors;
-use super::members::Listings;
-use super::notices::Notices;
-use super::receive::{self, Uploads};
-use super::requests::Request;
-use super::uncovered::Uncovered;
-use super::{
-    Beat, Options, StartError, View, contacts, damage, drill, handle, members, push, record,
-    recovery, rest, wanted,
-};
 
 /// How many events a slow listener may lag behind.
 const EVENTS: usize = 1024;
@@ -69,14 +73,14 @@ pub(crate) fn start(
     recovery::note_opened(&state, &opened, now).map_err(state_error)?;
     damage::note_opened(&state, &opened, now).map_err(state_error)?;
     let known = state.members().map_err(state_error)?;
-    let wanted = wanted::put_in_force(&options.config_dir, &state, &known, None)?;
+    let wanted = configuration::put_in_force(&options.config_dir, &state, &known, None)?;
     let catalogue = Catalogue::new(state.archives().map_err(state_error)?);
     let notices = Notices::load(&state, now).map_err(state_error)?;
     let (events, _) = broadcast::channel(EVENTS);
     let (settled, _) = watch::channel(false);
     let view = first_view(&wanted, now);
     let core = Arc::new(Core {
-        awake: Awake::begin(options.autonomy, &state, now).map_err(state_error)?,
+        awake: Awake::begin(&options, &state, now).map_err(state_error)?,
         after_pending: Mutex::new(stored_after_pending(&state).map_err(state_error)?),
         after_taken: Mutex::default(),
         uploads: Uploads::new(&state).map_err(state_error)?,
@@ -88,7 +92,7 @@ pub(crate) fn start(
         catalogue,
         wanted: ArcSwap::from_pointee(wanted),
         listings: Mutex::new(Listings::new(known)),
-        lister: Arc::new(members::ask_the_host),
+        lister: Arc::new(wildcards::ask_the_host),
         uncovered: Mutex::new(Uncovered::new()),
         notices,
         stores: RwLock::default(),
@@ -106,14 +110,15 @@ pub(crate) fn start(
         space: Mutex::default(),
         pruned_at: Mutex::default(),
         unrecorded: Mutex::default(),
+        unseen: Mutex::default(),
         given_up: Mutex::default(),
         making_up: false.into(),
         finishing: false.into(),
         moving: Doors::default(),
         devices: Devices::default(),
         pairing: Mutex::default(),
-        seen: std::sync::Mutex::default(),
-        half_read: std::sync::Mutex::default(),
+        seen: parking_lot::Mutex::default(),
+        half_read: parking_lot::Mutex::default(),
         tally: Mutex::default(),
     });
     core.beat();
@@ -144,7 +149,7 @@ fn state_dir(options: &Options) -> Result<std::path::PathBuf, StartError> {
     }
 }
 
-fn first_view(wanted: &wanted::Wanted, now: Timestamp) -> View {
+fn first_view(wanted: &configuration::Wanted, now: Timestamp) -> View {
     let at = now.to_zoned(wanted.desired.instance.timezone.clone());
     let observed = crate::model::observed::Observed::nothing(now);
     View {
@@ -162,8 +167,9 @@ fn first_view(wanted: &wanted::Wanted, now: Timestamp) -> View {
         }),
         verdicts: Arc::default(),
         space: Arc::default(),
-        foreseen: super::Foreseen::default(),
+        foreseen: crate::engine::Foreseen::default(),
         uncovered: None,
+        stalled: None,
         listening: Arc::default(),
         beat: Beat::default(),
         notices: Arc::default(),
@@ -189,7 +195,7 @@ fn interrupt_what_ran(core: &Core, now: Timestamp) -> Result<(), StateError> {
         runs.iter().try_for_each(|run: &Run| {
             record::write(txn, run, None)?;
             // It may be what stopped the machine; what goes to a peer only reads and talks.
-            let rest = (run.lane(&desired) == Lane::Network).then_some(rest::AFTER_A_CRASH);
+            let rest = (run.lane(&desired) == Lane::Network).then_some(backoff::AFTER_A_CRASH);
             record::put_off(txn, run, now, rest)
         })
     })?;
@@ -234,6 +240,10 @@ pub(crate) fn open_locations(core: &Arc<Core>, before: Option<&Desired>) {
         }
         let mut folder =
             Folder::open(location, recorded.as_deref()).signed_by(Signer::of(&desired.instance));
+        if core.options.autonomy == Autonomy::OnRequest {
+            // Who only asks makes nothing: the disk that belongs there may be mounted later.
+            folder = folder.made_on_use();
+        }
         if let Some(same) = open.values().find(|known| known.is_at(&location.path)) {
             folder = folder.attended_as(same);
         }
@@ -241,10 +251,10 @@ pub(crate) fn open_locations(core: &Arc<Core>, before: Option<&Desired>) {
         ensure(core, &location.name, &folder, |location, error| {
             tracing::warn!(%location, error = %with_causes(&error), "location is not available");
         });
-        core.stock_taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&location.name);
+        core.stock_taken.lock().remove(&location.name);
         stores.insert(location.name.clone(), folder);
     }
-    *core.stores.write().unwrap_or_else(PoisonError::into_inner) = stores;
+    *core.stores.write() = stores;
 }
 
 /// Makes sure that a location is there: marks it where it was never there before, and records its
@@ -264,10 +274,24 @@ pub(crate) fn ensure(
         folder.ensure()
     });
     match ensured {
-        Some(Ok(id)) => record_marker(core, name, &id),
-        Some(Err(error)) if !is_awaited => away(name, error),
-        Some(Err(_)) | None => {}
+        Ok(Ok(id)) => record_marker(core, name, &id),
+        Ok(Err(error)) if !is_awaited && !waits_to_be_made(folder) => away(name, error),
+        Ok(Err(_)) | Err(_) => {}
     }
+}
+
+/// Whether nothing is wrong with a location but that no run has written there yet.
+fn waits_to_be_made(folder: &Folder) -> bool {
+    folder.is_yet_to_be_made() && matches!(folder.state(), LocationState::Available { .. })
+}
+
+/// Makes a location that waited for the first run that writes there, which is about to.
+pub(crate) fn make(core: &Core, name: &PlaceName, folder: &Folder) -> Result<(), Failure> {
+    let id = folder.make()?;
+    record_marker(core, name, &id);
+    // What was there before was looked at by now.
+    recovery::looked(core)?;
+    Ok(())
 }
 
 /// Records a location's id, where none is.
@@ -314,7 +338,7 @@ fn twin_of(core: &Core, name: &PlaceName, id: &str) -> Option<PlaceName> {
 pub(crate) fn prune_where_due(core: &Arc<Core>) -> Result<(), StateError> {
     let now = core.now();
     {
-        let mut pruned = core.pruned_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pruned = core.pruned_at.lock();
         if pruned.is_some_and(|at| now.duration_since(at).abs() < SignedDuration::from_hours(24)) {
             return Ok(());
         }
@@ -324,7 +348,7 @@ pub(crate) fn prune_where_due(core: &Arc<Core>) -> Result<(), StateError> {
     over.retain(|_, until| *until <= now);
     if !over.is_empty() {
         core.state.commit(|txn| {
-            over.keys().try_for_each(|(archive, place)| txn.drop_not_before(*archive, place))
+            over.keys().try_for_each(|copy| txn.drop_not_before(copy.id, &copy.location))
         })?;
     }
     push::sweep(core);

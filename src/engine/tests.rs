@@ -7,10 +7,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::core::{Core, Running};
-use super::look::Looked;
-use super::requests::Request;
-use super::{ArchiveKey, Autonomy, Options, RequestError, answer, clock, executor, look, start};
+use crate::engine::core::{Core, Running};
+use crate::engine::look::Looked;
+use crate::engine::observe::clock;
+use crate::engine::requests::Request;
+use crate::engine::runs::executor;
+use crate::engine::{Autonomy, Options, RequestError, answer, look, start};
 use crate::model::archive::{Archive, Condition, Series};
 use crate::model::observed::JobFacts;
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
@@ -79,9 +81,15 @@ impl Bench {
 
     /// Starts the engine anew: what it did not write is forgotten, as after a crash.
     fn start(&mut self, autonomy: Autonomy) {
+        self.start_for(autonomy, &[]);
+    }
+
+    /// Starts it as `larder apply --job` does, for these jobs only.
+    fn start_for(&mut self, autonomy: Autonomy, only: &[&str]) {
         self.core = None;
         let (sender, _) = mpsc::unbounded_channel();
-        let options = Options { config_dir: self.path("etc"), autonomy, only: Vec::new() };
+        let only = only.iter().map(|job| job.parse().unwrap()).collect();
+        let options = Options { config_dir: self.path("etc"), autonomy, only };
         self.core = Some(start::start(options, sender).unwrap());
     }
 
@@ -100,7 +108,7 @@ impl Bench {
     }
 
     fn try_look(&self) -> Result<Looked, StateError> {
-        self.core().stock_taken.lock().unwrap().clear();
+        self.core().stock_taken.lock().clear();
         look::look_if_needed(self.core(), &mut clock::Clock::start(), true, None, Duration::ZERO)
     }
 
@@ -140,7 +148,7 @@ impl Bench {
     }
 
     fn get(&self, archive: &Archive) -> Option<Archive> {
-        self.core().catalogue.get(&key(archive))
+        self.core().catalogue.get(&archive.key())
     }
 
     fn condition(&self, archive: &Archive) -> Condition {
@@ -148,7 +156,7 @@ impl Bench {
     }
 
     fn set_condition(&self, archive: &Archive, condition: Condition) {
-        self.core().catalogue.set_condition(&self.core().state, &key(archive), condition).unwrap();
+        self.core().catalogue.set_condition(&self.core().state, &archive.key(), condition).unwrap();
     }
 
     fn open(&self) -> Vec<Run> {
@@ -161,7 +169,7 @@ impl Bench {
 
     fn ask<T>(
         &self,
-        request: impl FnOnce(super::requests::Reply<T>) -> Request,
+        request: impl FnOnce(crate::engine::requests::Reply<T>) -> Request,
     ) -> Result<T, RequestError> {
         let (reply, mut answer) = tokio::sync::oneshot::channel();
         answer::answer(self.core(), request(reply));
@@ -194,10 +202,6 @@ fn ago(now: Timestamp, hours: i64) -> Timestamp {
 
 fn backup() -> Work {
     Work::Backup { job: "notes".parse().unwrap() }
-}
-
-fn key(archive: &Archive) -> ArchiveKey {
-    ArchiveKey { id: archive.id, location: archive.location.clone() }
 }
 
 fn expire(archives: &[&Archive]) -> Work {

@@ -3,16 +3,17 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use parking_lot::Mutex;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use tempfile::TempPath;
 
 use super::names::{self, Files};
-use super::signer::{Signed, Signer, is_forgotten};
+use super::signer::Signer;
 use super::{
     ArchiveStore, Incoming, LocationError, Scan, Writer, marker, publish, scan, sidecar, sweep,
     trash,
@@ -44,8 +45,10 @@ pub struct Folder {
     pub(super) require_mount: bool,
     /// Whether it is the name space of a peer: made by its first upload, and not before.
     pub(super) is_name_space: bool,
+    /// Whether it is made by the first run that writes there, and not when it is looked at.
+    pub(super) is_made_on_use: AtomicBool,
     access: Access,
-    signer: Option<Signer>,
+    pub(super) signer: Option<Signer>,
     marker: Mutex<Option<String>>,
     pub(super) suspect: Mutex<Option<String>>,
     pub(super) twin: Mutex<Option<PlaceName>>,
@@ -62,6 +65,7 @@ impl Folder {
             path: location.path.clone(),
             require_mount: location.require_mount,
             is_name_space: location.owner.is_some(),
+            is_made_on_use: AtomicBool::new(false),
             access: access(),
             signer: None,
             marker: Mutex::new(recorded_marker.map(ToOwned::to_owned)),
@@ -84,12 +88,12 @@ impl Folder {
     /// name space by [`begin_name_space`](Self::begin_name_space) alone.
     ///
     /// # Errors
-    /// `Unavailable` when the recorded one is not there; I/O when it cannot be made.
+    /// `Unavailable` when the recorded one is not there, or it is yet to be made; I/O when it cannot be made.
     pub fn ensure(&self) -> Result<String, LocationError> {
         if let Some(id) = self.recorded() {
             return self.require().map(|()| id);
         }
-        if lock(&self.twin).is_some() {
+        if self.twin.lock().is_some() {
             self.require()?;
         }
         // Before anything is done there: whether it answers at all.
@@ -103,6 +107,9 @@ impl Folder {
         let on_mount = marker::is_on_a_mount(&self.path);
         if self.require_mount && !self.io("look at", &self.path, on_mount)? {
             return Err(self.unavailable("nothing is mounted there".to_owned()));
+        }
+        if self.is_yet_to_be_made() {
+            return self.found_without_making();
         }
         self.io("make the folder", &self.path, marker::make_dirs(&self.path))?;
         let id = self.io("mark the folder", &self.path, marker::place(&self.path))?;
@@ -119,7 +126,7 @@ impl Folder {
 
     /// Notes which other location this folder belongs to; it cannot be used as long as one is noted.
     pub fn note_twin(&self, twin: Option<PlaceName>) {
-        *lock(&self.twin) = twin;
+        *self.twin.lock() = twin;
     }
 
     /// Where an archive's file is, or would be.
@@ -136,11 +143,11 @@ impl Folder {
 
     /// From now on this marker counts.
     pub(super) fn remember(&self, marker: &str) {
-        *lock(&self.marker) = Some(marker.to_owned());
+        *self.marker.lock() = Some(marker.to_owned());
     }
 
     pub(super) fn recorded(&self) -> Option<String> {
-        lock(&self.marker).clone()
+        self.marker.lock().clone()
     }
 
     pub(super) fn incoming_dir(&self) -> PathBuf {
@@ -177,64 +184,6 @@ impl Folder {
     /// Makes a hidden directory of the location that may be missing.
     pub(super) fn hidden_dir(&self, dir: &Path) -> Result<(), LocationError> {
         self.io("make the directory", dir, marker::make_dirs(dir))
-    }
-
-    pub(super) fn part(&self, writer: Writer) -> PathBuf {
-        let name = format!("{writer}.tar.part");
-        let unsigned = self.incoming_dir().join(&name);
-        // An upload that began with an earlier version goes on where it is: its number is nobody
-        // else's.
-        if matches!(writer, Writer::Upload(_)) && unsigned.is_file() {
-            return unsigned;
-        }
-        self.hidden(&name)
-    }
-
-    /// The path of a hidden file of this instance.
-    pub(super) fn hidden(&self, name: &str) -> PathBuf {
-        self.incoming_dir().join(self.sign(name))
-    }
-
-    /// Makes a hidden file for what a run needs beside the archive that it writes. It is removed
-    /// with what is returned, and by the next sweep after a crash.
-    ///
-    /// # Errors
-    /// The location is not there, or the file cannot be made.
-    pub fn begin_scratch(&self, run: RunId) -> Result<TempPath, LocationError> {
-        self.require()?;
-        self.hidden_dir(&self.incoming_dir())?;
-        let path = self.hidden(&format!("{}.scratch", Writer::Run(run)));
-        self.remove_if_there(&path)?;
-        let made = durable::create_new(&path, 0o600);
-        self.io("make the file", &path, made)?;
-        let kept = TempPath::try_from_path(&path);
-        self.io("use the file", &path, kept)
-    }
-
-    /// A name of something that is under way here.
-    pub(super) fn sign(&self, name: &str) -> String {
-        self.signer.as_ref().map_or_else(|| name.to_owned(), |signer| signer.sign(name))
-    }
-
-    /// What the name of something in `dir` says that is under way, where it is ours to sweep.
-    pub(super) fn sweepable<'a>(&self, dir: &Path, name: &'a str) -> Option<&'a str> {
-        let Some(signer) = &self.signer else { return Some(name) };
-        match signer.read(name) {
-            Signed::Ours(rest) => Some(rest),
-            Signed::Anothers => None,
-            Signed::Unsigned => is_forgotten(&dir.join(name)).then_some(name),
-        }
-    }
-
-    /// Whether nobody else changes an archive of this origin here; the name space of a peer is
-    /// this instance's alone.
-    pub(super) fn is_changed_by_us_alone(&self, origin: &InstanceName) -> bool {
-        self.is_name_space || self.signer.as_ref().is_none_or(|signer| signer.is(origin))
-    }
-
-    /// Whether no other instance changes anything here.
-    pub(super) fn is_not_shared(&self) -> bool {
-        self.is_name_space || self.signer.is_none()
     }
 }
 
@@ -297,21 +246,7 @@ impl ArchiveStore for Folder {
 
     fn update(&self, archive: &Archive) -> Result<(), LocationError> {
         self.require()?;
-        let dir = match archive.condition {
-            Condition::Trashed { .. } => self.trash_dir(),
-            Condition::Present | Condition::Corrupt | Condition::Lost | Condition::Unavailable => {
-                self.path.clone()
-            }
-        };
-        let files = Files::of(archive, &dir);
-        match self.owner(&files.sidecar)? {
-            Some(id) if id == archive.id => {}
-            Some(_) => return Err(not_ours(&files.sidecar)),
-            None => return Err(LocationError::Gone { path: files.sidecar }),
-        }
-        let text = sidecar::to_text(archive);
-        let result = durable::write_atomic(&files.sidecar, text.as_bytes(), self.access);
-        self.io("replace", &files.sidecar, result)
+        self.describe(archive)
     }
 
     fn adopt(&self, archive: &Archive) -> Result<(), LocationError> {
@@ -366,7 +301,7 @@ impl ArchiveStore for Folder {
         let removed = self.remove_if_there(&path);
         self.io("write, flush and read", &path, result)?;
         removed?;
-        *lock(&self.suspect) = None;
+        *self.suspect.lock() = None;
         Ok(())
     }
 
@@ -381,6 +316,34 @@ impl ArchiveStore for Folder {
 }
 
 impl Folder {
+    /// Replaces the description of an archive by what it was, for work that wrote another one and
+    /// was left behind meanwhile: the place answers again, although it does not count as there
+    /// before that work is over.
+    ///
+    /// # Errors
+    /// `Foreign` when the one that is there has another id, `Gone` when there is none.
+    pub fn take_back(&self, archive: &Archive) -> Result<(), LocationError> {
+        self.describe(archive)
+    }
+
+    fn describe(&self, archive: &Archive) -> Result<(), LocationError> {
+        let dir = match archive.condition {
+            Condition::Trashed { .. } => self.trash_dir(),
+            Condition::Present | Condition::Corrupt | Condition::Lost | Condition::Unavailable => {
+                self.path.clone()
+            }
+        };
+        let files = Files::of(archive, &dir);
+        match self.owner(&files.sidecar)? {
+            Some(id) if id == archive.id => {}
+            Some(_) => return Err(not_ours(&files.sidecar)),
+            None => return Err(LocationError::Gone { path: files.sidecar }),
+        }
+        let text = sidecar::to_text(archive);
+        let result = durable::write_atomic(&files.sidecar, text.as_bytes(), self.access);
+        self.io("replace", &files.sidecar, result)
+    }
+
     /// Makes the place suspect when an error says that the disk is bad.
     pub(super) fn doubt(&self, what: &str, path: &Path, error: &io::Error) {
         let bad = [
@@ -394,7 +357,7 @@ impl Folder {
         ];
         if Errno::from_io_error(error).is_some_and(|errno| bad.contains(&errno)) {
             let reason = format!("could not {what} `{}`: {error}", path.display());
-            *lock(&self.suspect) = Some(reason);
+            *self.suspect.lock() = Some(reason);
         }
     }
 
@@ -458,8 +421,4 @@ fn access() -> Access {
         }
         Some(_) | None => Access::from(0o600),
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

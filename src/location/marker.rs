@@ -1,7 +1,8 @@
 //! The marker file: by its id a location is recognised, so that an unplugged disk is *not
 //! available* and never an empty directory on the root file system.
 //!
-//! **Invariant:** a directory is made, or marked, only while no marker of it was ever recorded.
+//! **Invariant:** a directory is made, or marked, only while no marker of it was ever recorded, and
+//! never by somebody who only looks.
 
 use std::fs;
 use std::io;

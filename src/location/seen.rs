@@ -103,16 +103,8 @@ impl Seen {
         require_mount: bool,
         recorded: Option<&str>,
     ) -> Result<Inside, String> {
+        let inside = self.inside_unmarked(path, require_mount)?;
         let path = path.display();
-        let inside = match self {
-            Seen::Directory(inside) => inside,
-            Seen::NoDirectory { .. } => return Err(format!("`{path}` is not a directory")),
-            Seen::Nothing => return Err(format!("the directory `{path}` is not there")),
-            Seen::Error(error) => return Err(format!("`{path}` does not answer: {error}")),
-        };
-        if require_mount && !inside.is_on_a_mount {
-            return Err(format!("nothing is mounted at `{path}`"));
-        }
         match (&inside.marker, recorded) {
             (Err(error), _) => Err(format!("the marker of `{path}` cannot be read: {error}")),
             (Ok(None), Some(_)) => {
@@ -124,5 +116,24 @@ impl Seen {
             }
             (Ok(Some(_)), _) => Ok(inside),
         }
+    }
+
+    /// What a folder shows of itself, whatever marks it; else why it cannot be used, in words.
+    pub(super) fn inside_unmarked(
+        self,
+        path: &Path,
+        require_mount: bool,
+    ) -> Result<Inside, String> {
+        let path = path.display();
+        let inside = match self {
+            Seen::Directory(inside) => inside,
+            Seen::NoDirectory { .. } => return Err(format!("`{path}` is not a directory")),
+            Seen::Nothing => return Err(format!("the directory `{path}` is not there")),
+            Seen::Error(error) => return Err(format!("`{path}` does not answer: {error}")),
+        };
+        if require_mount && !inside.is_on_a_mount {
+            return Err(format!("nothing is mounted at `{path}`"));
+        }
+        Ok(inside)
     }
 }

@@ -14,7 +14,6 @@ use serde_json::Value;
 
 use crate::model::archive::{Archive, ArchiveId, Condition, How, MemberCounts, Outcome, Sha256};
 use crate::model::job::JobType;
-use crate::model::location::Codec;
 use crate::model::name::{ArchiveName, PlaceName};
 
 /// The schema that this version writes, and the latest that it reads.
@@ -150,17 +149,13 @@ fn is_false(value: &bool) -> bool {
 
 impl From<&Archive> for Stored {
     fn from(archive: &Archive) -> Self {
-        let (outcome, outcome_reasons) = match &archive.outcome {
-            Outcome::Good => ("good", Vec::new()),
-            Outcome::Partial => ("partial", Vec::new()),
-            Outcome::Suspect(reason) => ("suspect", vec![reason.clone()]),
+        let outcome_reasons = match &archive.outcome {
+            Outcome::Good | Outcome::Partial => Vec::new(),
+            Outcome::Suspect(reason) => vec![reason.clone()],
         };
-        let (how, from) = match &archive.how {
-            How::Scheduled => ("scheduled", None),
-            How::Manual => ("manual", None),
-            How::Received { from } => ("received", Some(from)),
-            How::Copied { from, .. } => ("copied", Some(from)),
-            How::Adopted => ("adopted", None),
+        let from = match &archive.how {
+            How::Scheduled | How::Manual | How::Adopted => None,
+            How::Received { from } | How::Copied { from, .. } => Some(from),
         };
         let (corrupt, trashed_until) = match &archive.condition {
             Condition::Present | Condition::Lost | Condition::Unavailable => (false, None),
@@ -183,12 +178,12 @@ impl From<&Archive> for Stored {
             file_size: archive.file_size,
             stream_sha256: archive.stream_sha256.map(|hash| hash.to_string()),
             file_sha256: archive.file_sha256.map(|hash| hash.to_string()),
-            codec: codec_word(archive.codec),
+            codec: archive.codec.to_string(),
             recipients: archive.recipients.clone(),
-            outcome: outcome.to_owned(),
+            outcome: archive.outcome.word().to_owned(),
             outcome_reasons,
             partial_allowed: archive.partial_allowed,
-            how: how.to_owned(),
+            how: archive.how.word().to_owned(),
             from: from.map(ToString::to_string),
             manual: matches!(archive.how, How::Copied { manual: true, .. }),
             received_at: archive.received_at,
@@ -232,7 +227,7 @@ impl Stored {
             file_size: self.file_size,
             stream_sha256: hash("stream_sha256", self.stream_sha256.as_deref())?,
             file_sha256: hash("file_sha256", self.file_sha256.as_deref())?,
-            codec: codec(&self.codec)?,
+            codec: parse("codec", &self.codec)?,
             recipients: self.recipients,
             outcome: match self.outcome.as_str() {
                 "good" => Outcome::Good,
@@ -303,25 +298,6 @@ fn how(word: &str, from: Option<&str>, manual: bool) -> Result<How, SidecarError
         "adopted" => How::Adopted,
         other => return Err(wrong("how", other)),
     })
-}
-
-fn codec_word(codec: Codec) -> String {
-    match codec {
-        Codec::None => "none".to_owned(),
-        Codec::Gzip(level) => format!("gzip:{level}"),
-        Codec::Zstd(level) => format!("zstd:{level}"),
-    }
-}
-
-fn codec(text: &str) -> Result<Codec, SidecarError> {
-    let (word, level) = text.split_once(':').unwrap_or((text, "0"));
-    let level = level.parse().map_err(|_| wrong("codec", text))?;
-    match word {
-        "none" => Ok(Codec::None),
-        "gzip" => Ok(Codec::Gzip(level)),
-        "zstd" => Ok(Codec::Zstd(level)),
-        _ => Err(wrong("codec", text)),
-    }
 }
 
 #[cfg(test)]

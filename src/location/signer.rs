@@ -53,9 +53,11 @@ impl Signer {
         format!("{}{MARK}{file_name}", self.name)
     }
 
-    /// Whose a file is, by its name.
+    /// Whose a file is, by its name. What rsync writes before a file is whole has the file's name
+    /// behind a dot, and is of whoever the file is.
     #[must_use]
     pub fn read<'a>(&self, file_name: &'a str) -> Signed<'a> {
+        let file_name = file_name.strip_prefix('.').unwrap_or(file_name);
         let Some((name, rest)) = file_name.split_once(MARK) else { return Signed::Unsigned };
         let is_ours = name.parse().is_ok_and(|name| self.is(&name));
         if is_ours { Signed::Ours(rest) } else { Signed::Anothers }
@@ -88,6 +90,8 @@ mod tests {
         for (name, whose) in [
             ("jerry@7.tar.part", Signed::Ours("7.tar.part")),
             ("jim@7.tar.part", Signed::Ours("7.tar.part")),
+            (".jerry@7.tar.part.x1Yz", Signed::Ours("7.tar.part.x1Yz")),
+            (".tom@7.tar.part.x1Yz", Signed::Anothers),
             ("jerry.x@7.tar.part", Signed::Anothers),
             ("tom@7.tar.part", Signed::Anothers),
             ("@7.tar.part", Signed::Anothers),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::LocationError;
-use super::folder::{Folder, lock};
+use super::folder::Folder;
 use super::seen::{self, Inside, Seen};
 use crate::model::observed::LocationState;
 use crate::patience::Attendant;
@@ -92,7 +92,7 @@ impl Folder {
 
     /// What the folder shows of itself; or why it cannot be used.
     fn inside(&self) -> Result<Inside, String> {
-        self.answer(|| seen::at(&self.path)).and_then(|seen| self.inside_of(seen))
+        self.answer(|| seen::at(&self.path)).and_then(|seen| self.inside_of(self.to_be(seen)))
     }
 
     /// What is at the path; or that it does not answer.
@@ -102,15 +102,19 @@ impl Folder {
     }
 
     fn inside_of(&self, seen: Seen) -> Result<Inside, String> {
-        if let Some(twin) = lock(&self.twin).as_ref() {
+        if let Some(twin) = self.twin.lock().as_ref() {
             let path = self.path.display();
             return Err(format!("`{path}` is the folder of location `{twin}`, or a copy of it"));
         }
-        seen.inside(&self.path, self.require_mount, self.recorded().as_deref())
+        let recorded = self.recorded();
+        if self.is_yet_to_be_made() {
+            return seen.inside_unmarked(&self.path, self.require_mount);
+        }
+        seen.inside(&self.path, self.require_mount, recorded.as_deref())
     }
 
     fn standing(&self, seen: Option<Seen>) -> Standing {
-        let seen = self.answer(|| seen);
+        let seen = self.answer(|| seen).map(|seen| self.to_be(seen));
         let file_system = match &seen {
             Ok(seen) => seen.device().map_or(FileSystem::Nothing, FileSystem::Known),
             Err(_) => FileSystem::Silent,
@@ -124,7 +128,7 @@ impl Folder {
             Ok(inside) => inside,
             Err(reason) => return LocationState::Unavailable(reason),
         };
-        if let Some(reason) = lock(&self.suspect).clone() {
+        if let Some(reason) = self.suspect.lock().clone() {
             return LocationState::Suspect(reason);
         }
         match inside.room {

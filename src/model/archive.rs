@@ -9,6 +9,7 @@ use super::hex;
 use super::job::JobType;
 use super::location::Codec;
 use super::name::{ArchiveName, InstanceName, JobName, Label, PlaceName};
+use super::words::words;
 
 /// The identity of an archive, the same in every copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +68,14 @@ pub enum Outcome {
     Suspect(String),
 }
 
+words! {
+    impl Outcome {
+        Good = "good",
+        Partial = "partial",
+        Suspect = "suspect",
+    }
+}
+
 /// How an archive came to be here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum How {
@@ -88,6 +97,16 @@ pub enum How {
     },
     /// Made by another program and taken into the catalogue.
     Adopted,
+}
+
+words! {
+    impl How {
+        Scheduled = "scheduled",
+        Manual = "manual",
+        Received = "received",
+        Copied = "copied",
+        Adopted = "adopted",
+    }
 }
 
 impl How {
@@ -118,6 +137,16 @@ pub enum Condition {
         /// When it is unlinked.
         until: Timestamp,
     },
+}
+
+words! {
+    impl Condition {
+        Present = "present",
+        Corrupt = "corrupt",
+        Lost = "lost",
+        Unavailable = "unavailable",
+        Trashed = "trashed",
+    }
 }
 
 /// How many members of what kind an archive has.
@@ -205,7 +234,30 @@ pub struct Archive {
     pub job_json: Option<String>,
 }
 
+/// Which copy of which archive.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CopyKey {
+    /// Which archive.
+    pub id: ArchiveId,
+    /// Where the copy rests, or is to rest: a location or a peer.
+    pub location: PlaceName,
+}
+
+impl CopyKey {
+    /// The copy of an archive at a place.
+    #[must_use]
+    pub fn new(id: ArchiveId, place: &PlaceName) -> Self {
+        Self { id, location: place.clone() }
+    }
+}
+
 impl Archive {
+    /// Which copy this is.
+    #[must_use]
+    pub fn key(&self) -> CopyKey {
+        CopyKey::new(self.id, &self.location)
+    }
+
     /// The series that it was made in: under today's names it may belong to another one.
     #[must_use]
     pub fn written_series(&self) -> Series {

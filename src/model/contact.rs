@@ -2,44 +2,24 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::archive::{ArchiveId, Sha256};
+use super::archive::{Archive, ArchiveId, Sha256};
 use super::name::{InstanceName, JobName};
+use super::words::words;
 
-/// Whether a peer answers; the words are the specification's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Presence {
-    /// Nobody looked yet.
-    #[default]
-    Unknown,
-    /// It answered when it was last asked. Of a `backup-channel`: an archive of its host is visible.
-    Online,
-    /// It could not be reached.
-    Offline,
-    /// It answered, and refused: a token that is not valid any more, a certificate that does not
-    /// fit, a version that we do not speak.
-    Error,
-}
-
-impl Presence {
-    /// All of them.
-    pub const ALL: [Presence; 4] =
-        [Presence::Unknown, Presence::Online, Presence::Offline, Presence::Error];
-
-    /// The specification's word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Presence::Unknown => "unknown",
-            Presence::Online => "online",
-            Presence::Offline => "offline",
-            Presence::Error => "error",
-        }
-    }
-
-    /// The presence of a word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|presence| presence.word() == word)
+words! {
+    /// Whether a peer answers; the words are the specification's.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub enum Presence {
+        /// Nobody looked yet.
+        #[default]
+        Unknown = "unknown",
+        /// It answered when it was last asked. Of a `backup-channel`: an archive of its host is visible.
+        Online = "online",
+        /// It could not be reached.
+        Offline = "offline",
+        /// It answered, and refused: a token that is not valid any more, a certificate that does not
+        /// fit, a version that we do not speak.
+        Error = "error",
     }
 }
 
@@ -134,6 +114,22 @@ pub struct RemoteCopy {
 }
 
 impl RemoteCopy {
+    /// A good copy of an archive as it is, under its name.
+    #[must_use]
+    pub fn of(archive: &Archive) -> Self {
+        Self {
+            id: archive.id,
+            name: archive.name.to_string(),
+            origin: archive.origin.clone(),
+            job: archive.job.clone(),
+            created_at: archive.created_at,
+            file_size: archive.file_size,
+            stream_sha256: archive.stream_sha256,
+            file_sha256: archive.file_sha256,
+            is_good: true,
+        }
+    }
+
     /// Whether it is a good copy of an archive: by id, and by the hash of the plain stream where both
     /// sides know it.
     #[must_use]

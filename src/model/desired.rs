@@ -14,6 +14,8 @@ use super::name::{InstanceName, JobName, ObjectName, PlaceName};
 use super::peer::{Peer, PeerKind, shown_host};
 use super::retention::Policy;
 use super::schedule::Schedule;
+use super::token::Scope;
+use super::words::words;
 
 /// A place in the configuration: every value knows where it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -119,6 +121,14 @@ pub struct PageUsers {
     pub users: Vec<String>,
 }
 
+impl Instance {
+    /// Whether this is, or was, the name of the instance.
+    #[must_use]
+    pub fn is_or_was(&self, name: &InstanceName) -> bool {
+        self.name == *name || self.formerly.contains(name)
+    }
+}
+
 impl PageUsers {
     /// The word that stands for everybody whom the proxy lets through.
     pub const EVERYBODY: &str = "*";
@@ -138,7 +148,7 @@ pub struct Token {
     /// `$2b$…` or `sha256:…`.
     pub hash: String,
     /// What it may do.
-    pub scopes: Vec<String>,
+    pub scopes: Vec<Scope>,
     /// Where it is written.
     pub place: Place,
 }
@@ -154,6 +164,21 @@ pub enum NotifyTarget {
     MailTo(String),
 }
 
+words! {
+    /// Why somebody is told. The order is that of weight.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Event {
+        /// Something went wrong.
+        Failure = "failure",
+        /// Something should have happened and did not.
+        Overdue = "overdue",
+        /// Something waits for a person.
+        Blocked = "blocked",
+        /// It is well again.
+        Recovery = "recovery",
+    }
+}
+
 /// `[notify.x]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notify {
@@ -162,7 +187,7 @@ pub struct Notify {
     /// Where it goes.
     pub target: NotifyTarget,
     /// Which events.
-    pub on: Vec<String>,
+    pub on: Vec<Event>,
     /// Where it is written.
     pub place: Place,
 }
@@ -240,9 +265,19 @@ impl Desired {
     /// an earlier name. What a peer sent was not, whatever it says.
     #[must_use]
     pub fn is_ours(&self, location: &PlaceName, origin: &InstanceName) -> bool {
-        let place = self.locations.get(location);
-        let is_sent = place.is_some_and(|place| place.owner.is_some());
-        !is_sent && (*origin == self.instance.name || self.instance.formerly.contains(origin))
+        !location.is_name_space() && self.instance.is_or_was(origin)
+    }
+
+    /// Whether an archive is one of this instance's own.
+    #[must_use]
+    pub fn owns(&self, archive: &Archive) -> bool {
+        self.is_ours(&archive.location, &archive.origin)
+    }
+
+    /// The job that bears this name, or else the one that bore it.
+    #[must_use]
+    pub fn job_of(&self, name: &JobName) -> Option<&Job> {
+        self.jobs.get(name).or_else(|| self.jobs.values().find(|job| job.is_or_was(name)))
     }
 
     /// A series as people are shown it: as it is written, with the name of its peer.
@@ -256,8 +291,7 @@ impl Desired {
     /// The peer whose archives these are, where they are another instance's.
     #[must_use]
     pub fn peer_of_origin(&self, origin: &InstanceName) -> Option<&Peer> {
-        let is_ours = *origin == self.instance.name || self.instance.formerly.contains(origin);
-        if is_ours { None } else { self.peer_of_host(origin.as_str()) }
+        if self.instance.is_or_was(origin) { None } else { self.peer_of_host(origin.as_str()) }
     }
 
     /// Every secret that the configuration refers to.
@@ -326,8 +360,7 @@ impl Desired {
             How::Scheduled | How::Manual | How::Adopted | How::Copied { .. } => true,
             How::Received { .. } => false,
         };
-        let was = |job: &&Job| job.name == archive.job || job.formerly.contains(&archive.job);
-        let job = self.jobs.get(&archive.job).or_else(|| self.jobs.values().find(was));
+        let job = self.job_of(&archive.job);
         let is_original = made_here && job.is_some_and(|job| job.location == archive.location);
         self.destination(archive, peer)
             .filter(|_| is_original)
@@ -337,14 +370,10 @@ impl Desired {
     /// What the job of one of our archives says about copies at a place.
     #[must_use]
     pub fn destination(&self, archive: &Archive, to: &PlaceName) -> Option<&SendTo> {
-        let instance = &self.instance;
-        if archive.origin != instance.name && !instance.formerly.contains(&archive.origin) {
+        if !self.instance.is_or_was(&archive.origin) {
             return None;
         }
-        let was = |job: &&Job| job.name == archive.job || job.formerly.contains(&archive.job);
-        let exact = self.jobs.get(&archive.job);
-        let job = exact.or_else(|| self.jobs.values().find(was))?;
-        job.send_to.iter().find(|copy| copy.to == *to)
+        self.job_of(&archive.job)?.send_to.iter().find(|copy| copy.to == *to)
     }
 
     /// The series of a job with `*`, as far as they are known.

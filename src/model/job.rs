@@ -10,48 +10,22 @@ use super::protect::Protect;
 use super::retention::Policy;
 use super::schedule::Schedule;
 use super::size::Percent;
+use super::words::words;
 
-/// The type of a job; the words are the specification's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum JobType {
-    /// `custom_dir`
-    CustomDir,
-    /// `mysql`
-    Mysql,
-    /// `postgresql`
-    Postgresql,
-    /// `ynh_app`
-    YnhApp,
-    /// `ynh_system`
-    YnhSystem,
-}
-
-impl JobType {
-    /// All of them, in the order of the specification.
-    pub const ALL: [JobType; 5] = [
-        JobType::CustomDir,
-        JobType::Mysql,
-        JobType::Postgresql,
-        JobType::YnhApp,
-        JobType::YnhSystem,
-    ];
-
-    /// The word in configuration, API and metadata.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            JobType::CustomDir => "custom_dir",
-            JobType::Mysql => "mysql",
-            JobType::Postgresql => "postgresql",
-            JobType::YnhApp => "ynh_app",
-            JobType::YnhSystem => "ynh_system",
-        }
-    }
-
-    /// The type of a word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
+words! {
+    /// The type of a job; the words are the specification's.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum JobType {
+        /// A directory, or a file.
+        CustomDir = "custom_dir",
+        /// A database of MariaDB or MySQL.
+        Mysql = "mysql",
+        /// A database of PostgreSQL.
+        Postgresql = "postgresql",
+        /// An app of YunoHost.
+        YnhApp = "ynh_app",
+        /// The system of YunoHost.
+        YnhSystem = "ynh_system",
     }
 }
 
@@ -68,28 +42,18 @@ pub struct CustomDir {
     pub mount: SourceMount,
 }
 
-/// What must be mounted where a source lies, for it to be read: without its disk a mount point is
-/// an empty directory, or has an old copy of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SourceMount {
-    /// What was when it was last archived, if it lay on a mount then.
-    #[default]
-    Remembered,
-    /// A file system other than the root's, from the first run on.
-    Required,
-    /// Nothing: it is read as it lies there.
-    Any,
-}
-
-impl SourceMount {
-    /// The word of the configuration.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            SourceMount::Remembered => "remembered",
-            SourceMount::Required => "required",
-            SourceMount::Any => "any",
-        }
+words! {
+    /// What must be mounted where a source lies, for it to be read: without its disk a mount point is
+    /// an empty directory, or has an old copy of the data.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum SourceMount {
+        /// What was when it was last archived, if it lay on a mount then.
+        #[default]
+        Remembered = "remembered",
+        /// A file system other than the root's, from the first run on.
+        Required = "required",
+        /// Nothing: it is read as it lies there.
+        Any = "any",
     }
 }
 
@@ -206,45 +170,28 @@ impl Command {
     }
 }
 
-/// When a due time that was missed, or a first run, is made up for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CatchUp {
-    /// At once, once.
-    Now,
-    /// Not at all: the next scheduled time.
-    Next,
-}
-
-/// How copies travel to a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Via {
-    /// HTTP, or rsync above the peer's `rsync_above`.
-    #[default]
-    Auto,
-    /// HTTPS in chunks.
-    Http,
-    /// rsync over SSH.
-    Rsync,
-}
-
-impl Via {
-    /// All of them.
-    pub const ALL: [Via; 3] = [Via::Auto, Via::Http, Via::Rsync];
-
-    /// The specification's word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Via::Auto => "auto",
-            Via::Http => "http",
-            Via::Rsync => "rsync",
-        }
+words! {
+    /// When a due time that was missed, or a first run, is made up for.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum CatchUp {
+        /// At once, once.
+        Now = "now",
+        /// Not at all: the next scheduled time.
+        Next = "next",
     }
+}
 
-    /// The way of a word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|via| via.word() == word)
+words! {
+    /// How copies travel to a peer.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub enum Via {
+        /// HTTP, or rsync above the peer's `rsync_above`.
+        #[default]
+        Auto = "auto",
+        /// HTTPS in chunks.
+        Http = "http",
+        /// rsync over SSH.
+        Rsync = "rsync",
     }
 }
 
@@ -316,13 +263,26 @@ pub struct SystemdService {
     pub service_file: Option<PathBuf>,
 }
 
-/// What happens to the archives of a job that was ended with `state = "absent"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// They stay, orphaned.
-    KeepArchives,
-    /// They expire (`archives = "expire"`), through the brake.
-    ExpireArchives,
+words! {
+    /// Whether a job is there, or was ended.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum JobState {
+        /// It lives.
+        Present = "present",
+        /// It was ended.
+        Absent = "absent",
+    }
+}
+
+words! {
+    /// What happens to the archives of a job that was ended with `state = "absent"`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Ended {
+        /// They stay, orphaned.
+        KeepArchives = "keep",
+        /// They expire (`archives = "expire"`), through the brake.
+        ExpireArchives = "expire",
+    }
 }
 
 /// The name of the job that larder makes itself: it archives the configuration directory.
@@ -387,6 +347,18 @@ pub struct Job {
 }
 
 impl Job {
+    /// Whether this is, or was, the name of the job.
+    #[must_use]
+    pub fn is_or_was(&self, name: &JobName) -> bool {
+        self.name == *name || self.formerly.contains(name)
+    }
+
+    /// Whether it is there, or was ended.
+    #[must_use]
+    pub fn state(&self) -> JobState {
+        if self.ended.is_some() { JobState::Absent } else { JobState::Present }
+    }
+
     /// Whether larder made it itself: nobody wrote it, and nobody can miss it.
     #[must_use]
     pub fn is_built_in(&self) -> bool {

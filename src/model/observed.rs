@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::archive::{Archive, ArchiveId, Series};
+use super::archive::{Archive, ArchiveId, CopyKey, Series};
 use super::contact::Contact;
 use super::members::Members;
 use super::name::{ArchiveName, JobName, PlaceName};
 use super::retention::Policy;
 use super::run::{Run, RunId, RunStatus, Work};
+use super::words::words;
 
 /// Whether a location can be used now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,14 @@ pub enum LocationState {
     Unavailable(String),
     /// It answered with an I/O error; nothing is written until a probe passes.
     Suspect(String),
+}
+
+words! {
+    impl LocationState {
+        Available = "available",
+        Unavailable = "unavailable",
+        Suspect = "suspect",
+    }
 }
 
 /// A file at a location that this program did not make: listed, never touched.
@@ -137,17 +146,15 @@ pub enum DrillOutcome {
     Unable(String),
 }
 
-impl DrillOutcome {
-    /// The word of the API and of the state.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            DrillOutcome::Proven(_) => "proven",
-            DrillOutcome::Failed(_) => "failed",
-            DrillOutcome::Unable(_) => "unable",
-        }
+words! {
+    impl DrillOutcome {
+        Proven = "proven",
+        Failed = "failed",
+        Unable = "unable",
     }
+}
 
+impl DrillOutcome {
     /// What was looked at, or why not.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -195,10 +202,14 @@ pub struct Observed {
     pub foreign: Vec<Foreign>,
     /// Locations of the configuration.
     pub locations: BTreeMap<PlaceName, LocationState>,
+    /// Those of them that nothing marks yet, which the first run that writes there makes.
+    pub to_be_made: BTreeSet<PlaceName>,
     /// Runs that wait or are under way.
     pub open_runs: Vec<Run>,
     /// Runs that are over, since they were given up, and whose thread still hangs somewhere.
     pub given_up: BTreeMap<RunId, Work>,
+    /// Runs that were broken off before their commands `after` ran, which are owed still.
+    pub after_owed: BTreeMap<RunId, JobName>,
     /// What is known of the members of jobs with `*`.
     pub members: Members,
     /// Jobs that are or were in the configuration.
@@ -216,7 +227,7 @@ pub struct Observed {
     /// The file system of each location, as a number: those with the same one share its room.
     pub file_systems: BTreeMap<PlaceName, u64>,
     /// Verifications and copies that failed lately: not tried again before the given time.
-    pub not_before: BTreeMap<(ArchiveId, PlaceName), Timestamp>,
+    pub not_before: BTreeMap<CopyKey, Timestamp>,
     /// What is known of each peer of the configuration.
     pub contacts: BTreeMap<PlaceName, Arc<Contact>>,
     /// Of each thing that was tried, the newest run that ended in error and that no success followed.
@@ -252,8 +263,10 @@ impl Observed {
             archives: Vec::new(),
             foreign: Vec::new(),
             locations: BTreeMap::new(),
+            to_be_made: BTreeSet::new(),
             open_runs: Vec::new(),
             given_up: BTreeMap::new(),
+            after_owed: BTreeMap::new(),
             members: Members::new(),
             jobs: BTreeMap::new(),
             drills: BTreeMap::new(),

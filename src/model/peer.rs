@@ -9,6 +9,8 @@ use super::job::Via;
 use super::name::{ObjectName, PlaceName};
 use super::retention::Policy;
 use super::size::Bytes;
+use super::token::Scope;
+use super::words::words;
 
 /// How a peer is reached over SSH.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +49,22 @@ pub fn shown_host(host: &str, peer: Option<&str>) -> String {
     }
 }
 
-/// The four kinds of peer; the words are the specification's.
+words! {
+    /// How a peer is reached; the words are the specification's.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum PeerType {
+        /// Over HTTPS.
+        Instance = "instance",
+        /// Not at all: it only names a host.
+        BackupChannel = "backup-channel",
+        /// Over SSH.
+        SshDirect = "direct-ssh-direct",
+        /// Over SSH, through a relay.
+        SshViaRelay = "direct-ssh-via-relay",
+    }
+}
+
+/// The four kinds of peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerKind {
     /// `instance`: another larder over HTTPS.
@@ -77,15 +94,21 @@ pub enum PeerKind {
 }
 
 impl PeerKind {
+    /// How such a peer is reached.
+    #[must_use]
+    pub fn peer_type(&self) -> PeerType {
+        match self {
+            PeerKind::Instance { .. } => PeerType::Instance,
+            PeerKind::BackupChannel { .. } => PeerType::BackupChannel,
+            PeerKind::SshDirect(_) => PeerType::SshDirect,
+            PeerKind::SshViaRelay(_) => PeerType::SshViaRelay,
+        }
+    }
+
     /// The specification's word for the kind.
     #[must_use]
     pub fn word(&self) -> &'static str {
-        match self {
-            PeerKind::Instance { .. } => "instance",
-            PeerKind::BackupChannel { .. } => "backup-channel",
-            PeerKind::SshDirect(_) => "direct-ssh-direct",
-            PeerKind::SshViaRelay(_) => "direct-ssh-via-relay",
-        }
+        self.peer_type().word()
     }
 }
 
@@ -129,9 +152,8 @@ impl Peer {
     /// Whether it gets copies by coming for them: nobody can ask it, and it may ask us.
     #[must_use]
     pub fn fetches(&self) -> bool {
-        let may = |scope: &String| scope == "fetch";
         matches!(self.kind, PeerKind::Instance { url: None, .. })
-            && self.accept.as_ref().is_some_and(|accept| accept.scopes.iter().any(may))
+            && self.accept.as_ref().is_some_and(|accept| accept.scopes.contains(&Scope::Fetch))
     }
 
     /// Whether a host name means this peer, and how directly: the least is the most direct.
@@ -171,6 +193,17 @@ fn host_of(url: &str) -> Option<&str> {
     Some(rest.rsplit_once(':').map_or(rest, |(host, _)| host))
 }
 
+words! {
+    /// What archives of a peer may do here once they are brought back.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Trust {
+        /// Rest: nothing of them is ever run.
+        Store = "store",
+        /// Run what they bring.
+        Restore = "restore",
+    }
+}
+
 /// What a peer may do here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accept {
@@ -183,7 +216,7 @@ pub struct Accept {
     /// Our policy for what it sends.
     pub retention: Policy,
     /// What it may do in its own name space.
-    pub scopes: Vec<String>,
+    pub scopes: Vec<Scope>,
     /// How long nothing of it can be deleted.
     pub immutable_for: SignedDuration,
     /// Whether it may only list and fetch, until its new holder is confirmed.

@@ -4,56 +4,26 @@ use std::path::PathBuf;
 
 use super::name::PlaceName;
 use super::run::RunId;
+use super::words::words;
 
-/// A part of a complete restore, in the order in which they are carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
-    /// The system user that the job names.
-    User,
-    /// The files of the archive.
-    Files,
-    /// Owner and mode that the job names.
-    Permissions,
-    /// The database of the archive.
-    Database,
-    /// The systemd unit that the job names.
-    Service,
-    /// Ports of the firewall.
-    Firewall,
-    /// The commands that the job names.
-    Commands,
-}
-
-impl Part {
-    /// All of them, in their order.
-    pub const ALL: [Part; 7] = [
-        Part::User,
-        Part::Files,
-        Part::Permissions,
-        Part::Database,
-        Part::Service,
-        Part::Firewall,
-        Part::Commands,
-    ];
-
-    /// The word of `--only`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Part::User => "user",
-            Part::Files => "files",
-            Part::Permissions => "permissions",
-            Part::Database => "database",
-            Part::Service => "service",
-            Part::Firewall => "firewall",
-            Part::Commands => "commands",
-        }
-    }
-
-    /// The part of a word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|part| part.word() == word)
+words! {
+    /// A part of a complete restore, in the order in which they are carried out.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Part {
+        /// The system user that the job names.
+        User = "user",
+        /// The files of the archive.
+        Files = "files",
+        /// Owner and mode that the job names.
+        Permissions = "permissions",
+        /// The database of the archive.
+        Database = "database",
+        /// The systemd unit that the job names.
+        Service = "service",
+        /// Ports of the firewall.
+        Firewall = "firewall",
+        /// The commands that the job names.
+        Commands = "commands",
     }
 }
 

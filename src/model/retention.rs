@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::words::words;
+
 /// The floor of a policy that names none.
 pub const DEFAULT_MIN_DAYS: u32 = 3;
 
@@ -28,7 +30,30 @@ pub enum Mode {
     },
 }
 
+words! {
+    /// How a policy counts.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Counting {
+        /// Archives.
+        Count = "count",
+        /// Days.
+        Daily = "daily",
+        /// Days, weeks, months and years.
+        Gfs = "gfs",
+    }
+}
+
 impl Mode {
+    /// How it counts.
+    #[must_use]
+    pub fn counting(self) -> Counting {
+        match self {
+            Mode::Count(_) => Counting::Count,
+            Mode::Daily(_) => Counting::Daily,
+            Mode::Gfs { .. } => Counting::Gfs,
+        }
+    }
+
     /// Whether it would keep nothing of its own: such a policy is refused wherever one is read.
     #[must_use]
     pub fn is_empty(self) -> bool {

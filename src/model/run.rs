@@ -9,6 +9,7 @@ use super::desired::Desired;
 use super::job::Via;
 use super::name::{ArchiveName, JobName, PlaceName};
 use super::restore::RestoreRequest;
+use super::words::words;
 
 /// The number of a run: grows, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,38 +106,22 @@ pub enum Work {
     },
 }
 
-impl Work {
-    /// All words for kinds.
-    pub const WORDS: [&str; 10] = [
-        "backup",
-        "expire",
-        "empty-trash",
-        "verify",
-        "send",
-        "adopt",
-        "restore",
-        "drill",
-        "fetch",
-        "prune",
-    ];
-
-    /// The word for its kind.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Work::Backup { .. } => "backup",
-            Work::Expire { .. } => "expire",
-            Work::EmptyTrash { .. } => "empty-trash",
-            Work::Verify { .. } => "verify",
-            Work::Send { .. } => "send",
-            Work::Adopt { .. } => "adopt",
-            Work::Restore { .. } => "restore",
-            Work::Drill { .. } => "drill",
-            Work::Fetch { .. } => "fetch",
-            Work::Prune { .. } => "prune",
-        }
+words! {
+    impl Work {
+        Backup = "backup",
+        Expire = "expire",
+        EmptyTrash = "empty-trash",
+        Verify = "verify",
+        Send = "send",
+        Adopt = "adopt",
+        Restore = "restore",
+        Drill = "drill",
+        Fetch = "fetch",
+        Prune = "prune",
     }
+}
 
+impl Work {
     /// The job it is done for, where there is one.
     #[must_use]
     pub fn job(&self) -> Option<&JobName> {
@@ -171,6 +156,15 @@ pub enum Cause {
     Reconcile,
 }
 
+words! {
+    impl Cause {
+        Due = "due",
+        First = "first",
+        Manual = "manual",
+        Reconcile = "reconcile",
+    }
+}
+
 /// Which of the two serial lanes a run waits in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
@@ -180,57 +174,28 @@ pub enum Lane {
     Network,
 }
 
-/// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RunStatus {
-    /// Waits for its turn.
-    Queued,
-    /// Is under way.
-    Running,
-    /// Did what it was to do.
-    Success,
-    /// Did it, and there is something to look at.
-    Warning,
-    /// Could not do it.
-    Error,
-    /// Was stopped by somebody.
-    Cancelled,
-    /// The daemon ended or the machine stopped under it.
-    Interrupted,
+words! {
+    /// Where a run stands.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum RunStatus {
+        /// Waits for its turn.
+        Queued = "queued",
+        /// Is under way.
+        Running = "running",
+        /// Did what it was to do.
+        Success = "success",
+        /// Did it, and there is something to look at.
+        Warning = "warning",
+        /// Could not do it.
+        Error = "error",
+        /// Was stopped by somebody.
+        Cancelled = "cancelled",
+        /// The daemon ended or the machine stopped under it.
+        Interrupted = "interrupted",
+    }
 }
 
 impl RunStatus {
-    /// All of them, in the order of a run's life.
-    pub const ALL: [RunStatus; 7] = [
-        RunStatus::Queued,
-        RunStatus::Running,
-        RunStatus::Success,
-        RunStatus::Warning,
-        RunStatus::Error,
-        RunStatus::Cancelled,
-        RunStatus::Interrupted,
-    ];
-
-    /// The specification's word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            RunStatus::Queued => "queued",
-            RunStatus::Running => "running",
-            RunStatus::Success => "success",
-            RunStatus::Warning => "warning",
-            RunStatus::Error => "error",
-            RunStatus::Cancelled => "cancelled",
-            RunStatus::Interrupted => "interrupted",
-        }
-    }
-
-    /// The status of a word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.word() == word)
-    }
-
     /// Whether the run is over.
     #[must_use]
     pub fn is_final(self) -> bool {

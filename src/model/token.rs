@@ -1,8 +1,32 @@
-//! What stands in the configuration in the place of a token: its hash.
+//! Tokens: what they allow, and what stands in the configuration in their place, their hash.
 
 use std::fmt;
 
 use super::archive::Sha256;
+use super::words::words;
+
+words! {
+    /// What a token may do.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Scope {
+        /// Health, verdicts, jobs, runs, peers, events, metrics.
+        Status = "status",
+        /// The catalogue and its metadata.
+        List = "list",
+        /// Downloads.
+        Fetch = "fetch",
+        /// Uploads.
+        Send = "send",
+        /// Starts and cancels runs.
+        Run = "run",
+        /// Deletes archives.
+        Delete = "delete",
+        /// Restores archives.
+        Restore = "restore",
+        /// Everything, the configuration included.
+        Admin = "admin",
+    }
+}
 
 /// The cheapest bcrypt that is accepted.
 pub const COST_MIN: u32 = 8;

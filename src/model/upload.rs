@@ -77,8 +77,7 @@ impl FromStr for FileName {
     type Err = FileNameError;
     fn from_str(text: &str) -> Result<Self, FileNameError> {
         let (plain, encrypted) = text.strip_suffix(".age").map_or((text, false), |p| (p, true));
-        let endings =
-            [(".tar", Codec::None), (".tar.gz", Codec::Gzip(6)), (".tar.zst", Codec::Zstd(3))];
+        let endings = [(".tar", Codec::None), (".tar.gz", Codec::GZIP), (".tar.zst", Codec::ZSTD)];
         let (name, codec) = endings
             .into_iter()
             .find_map(|(ending, codec)| Some((plain.strip_suffix(ending)?, codec)))

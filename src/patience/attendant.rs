@@ -1,9 +1,11 @@
 //! Longer work at a place that may come to hang: it is waited for as long as it moves on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// Has work done at one place, one piece after the other.
 #[derive(Debug, Default)]
@@ -18,16 +20,19 @@ struct Work {
     is_left_behind: bool,
 }
 
+/// Why nothing came of a piece of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silent {
+    /// It was begun, and left behind: it may come to its end yet.
+    LeftBehind,
+    /// It was never begun: another one is open.
+    NotBegun,
+}
+
 impl Attendant {
     /// To be called by the work whenever something of it is done.
     pub fn moves(&self) {
         self.moved.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How often something was done.
-    #[cfg(test)]
-    pub(crate) fn moved(&self) -> u64 {
-        self.moved.load(Ordering::Relaxed)
     }
 
     /// Whether a piece of work was left behind that has not come back.
@@ -37,12 +42,14 @@ impl Attendant {
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        self.work.lock()
     }
 
     /// Does a piece of work on a thread of its own and returns what came of it. Where nothing of it
-    /// moves for `limit` it is left behind: then, and while another one is open, `None`. Each time
-    /// that it was seen to move, `moving` is called.
+    /// moves for `limit` it is left behind. Each time that it was seen to move, `moving` is called.
+    ///
+    /// # Errors
+    /// It was left behind, or another one is open.
     ///
     /// # Panics
     /// Where the work does.
@@ -51,11 +58,11 @@ impl Attendant {
         limit: Duration,
         mut moving: impl FnMut(),
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
+    ) -> Result<T, Silent> {
         {
             let mut work = self.work();
             if work.is_open {
-                return None;
+                return Err(Silent::NotBegun);
             }
             work.is_open = true;
         }
@@ -69,19 +76,19 @@ impl Attendant {
             let _ = sender.send(result);
             drop(back);
         });
-        let thread = thread.ok()?;
+        let thread = thread.map_err(|_| Silent::NotBegun)?;
         let mut seen = self.moved.load(Ordering::Relaxed);
         loop {
             match done.recv_timeout(limit) {
                 Ok(result) => {
                     // What it held is free by then.
                     let _ = thread.join();
-                    return Some(result);
+                    return Ok(result);
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     return match thread.join() {
                         Err(panic) => std::panic::resume_unwind(panic),
-                        Ok(()) => None,
+                        Ok(()) => Err(Silent::LeftBehind),
                     };
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -96,7 +103,7 @@ impl Attendant {
             // At this very moment it may have come back: then its result is there.
             if work.is_open {
                 work.is_left_behind = true;
-                return None;
+                return Err(Silent::LeftBehind);
             }
         }
     }
@@ -135,7 +142,7 @@ mod tests {
                 7
             },
         );
-        assert_eq!(result, Some(7));
+        assert_eq!(result, Ok(7));
         assert!(!attendant.is_left_behind());
     }
 
@@ -144,14 +151,15 @@ mod tests {
         let attendant = Arc::new(Attendant::default());
         let (release, held) = mpsc::channel::<()>();
         let hangs = move || held.recv();
-        assert!(attendant.attend(SHORT, || (), hangs).is_none());
+        assert_eq!(attendant.attend(SHORT, || (), hangs), Err(Silent::LeftBehind));
         assert!(attendant.is_left_behind());
-        assert_eq!(attendant.attend(LONG, || (), || 1), None, "nothing is begun beside it");
+        let beside = attendant.attend(LONG, || (), || 1);
+        assert_eq!(beside, Err(Silent::NotBegun), "nothing is begun beside it");
         drop(release);
         while attendant.is_left_behind() {
             std::thread::yield_now();
         }
-        assert_eq!(attendant.attend(LONG, || (), || 1), Some(1));
+        assert_eq!(attendant.attend(LONG, || (), || 1), Ok(1));
     }
 
     #[test]
@@ -159,7 +167,7 @@ mod tests {
         let attendant = Arc::new(Attendant::default());
         let panics =
             std::panic::AssertUnwindSafe(|| attendant.attend(LONG, || (), || panic!("by a test")));
-        let panicked: Result<Option<()>, _> = std::panic::catch_unwind(panics);
+        let panicked: Result<Result<(), Silent>, _> = std::panic::catch_unwind(panics);
         assert!(panicked.is_err() && !attendant.is_left_behind());
     }
 }

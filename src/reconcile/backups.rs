@@ -2,7 +2,8 @@
 //!
 //! A job is due when its schedule named an instant that no run was queued for yet. However many
 //! instants passed, that is one run, for the newest of them. **Invariant:** an instant before the
-//! job was known is never due, and a removable location that is away fails nothing.
+//! job was known is never due, a removable location that is away fails nothing, and no clock that
+//! was wrong once keeps a job from running now that it is right.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -59,7 +60,11 @@ pub(super) fn part(situation: &Situation) -> Part {
             }
             Decision::Later { at, missed } => {
                 part.wakes.extend(at);
-                part.notes.extend(missed.map(|missed| missed_note(situation, job, missed, at)));
+                let note = match missed {
+                    Some(missed) => Some(missed_note(situation, job, missed, at)),
+                    None => waits_for_its_first(situation, job, at),
+                };
+                part.notes.extend(note);
             }
         }
     }
@@ -109,16 +114,33 @@ pub(crate) fn decide(situation: &Situation, job: &Job) -> Decision {
     decision
 }
 
+/// The instant that a run was queued for last. Where that is not known any more, an archive tells
+/// whether the one that was `named` last was kept: what ran then must not run again at another time.
+fn handled(situation: &Situation, job: &Job, named: Option<Timestamp>) -> Option<Timestamp> {
+    let last_due = situation.facts(job).and_then(|facts| facts.last_due)?;
+    situation.remembered(last_due).or_else(|| {
+        named.filter(|named| {
+            let made = situation.archives(job);
+            made.iter().any(|made| (*named..=situation.moment).contains(&made.created_at))
+        })
+    })
+}
+
 /// What the clock says, whatever stands in the way.
 fn by_time(situation: &Situation, job: &Job) -> Decision {
     let facts = situation.facts(job);
-    let first_seen = facts.map_or(situation.moment, |facts| facts.first_seen);
-    let last_due = facts.and_then(|facts| facts.last_due);
+    let named = job.schedule.last_at_or_before(situation.now).map(|due| due.timestamp());
+    let first_seen = facts.map_or(Some(situation.moment), |facts| {
+        // Known since a time that is not known: for long enough.
+        situation.remembered(facts.first_seen)
+    });
+    let last_due = handled(situation, job, named);
     let last_attempt = facts.and_then(|facts| facts.last_attempt.as_ref());
 
-    let named = job.schedule.last_at_or_before(situation.now).map(|due| due.timestamp());
-    let pending =
-        named.filter(|due| *due >= first_seen && last_due.is_none_or(|handled| handled < *due));
+    let pending = named.filter(|due| {
+        first_seen.is_none_or(|known| *due >= known)
+            && last_due.is_none_or(|handled| handled < *due)
+    });
     let later =
         |at, missed| Decision::Later { at: min(at, next_scheduled(situation, job)), missed };
 
@@ -142,31 +164,37 @@ fn by_time(situation: &Situation, job: &Job) -> Decision {
             | RunStatus::Cancelled => false,
         };
         // What was missed since it failed is not made up for by trying again.
-        let missed =
-            job.catch_up == CatchUp::Next && attempt.finished_at <= situation.observed.awake_since;
+        let finished_at = situation.remembered(attempt.finished_at);
+        let missed = job.catch_up == CatchUp::Next
+            && finished_at.is_none_or(|at| at <= situation.observed.awake_since);
         if !failed || missed || attempt.number >= job.retries {
             return later(None, None);
         }
         let nth = usize::try_from(attempt.number).unwrap_or(usize::MAX).min(RETRY_AFTER.len() - 1);
-        let at = attempt.finished_at.saturating_add(RETRY_AFTER[nth]).unwrap_or(Timestamp::MAX);
-        if at > situation.moment {
+        let after = |at: Timestamp| at.saturating_add(RETRY_AFTER[nth]).unwrap_or(Timestamp::MAX);
+        if let Some(at) = finished_at.map(after).filter(|at| *at > situation.moment) {
             return later(Some(at), None);
         }
         // A first run has no due time of its own; the moment the job became known stands for it.
-        let due = last_due.unwrap_or(first_seen);
+        let due = last_due.or(first_seen).unwrap_or(situation.moment);
         let number = attempt.number + 1;
         return Decision::Run {
             cause: Cause::Due { due, attempt: number },
             why: retry_words(situation, job, last_due, number),
         };
     }
-    let ran = last_due.is_some()
-        || facts.is_some_and(|facts| facts.last_success.is_some())
-        || !situation.archives(job).is_empty();
-    if ran || job.catch_up == CatchUp::Next {
+    if ran(situation, job) || job.catch_up == CatchUp::Next {
         return later(None, None);
     }
     Decision::Run { cause: Cause::First, why: format!("never ran yet, at {}", place(job)) }
+}
+
+/// Whether a job was ever begun because it was due, or ever made anything.
+fn ran(situation: &Situation, job: &Job) -> bool {
+    situation
+        .facts(job)
+        .is_some_and(|facts| facts.last_due.is_some() || facts.last_success.is_some())
+        || !situation.archives(job).is_empty()
 }
 
 fn min(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
@@ -177,7 +205,7 @@ fn due_words(situation: &Situation, job: &Job, due: Timestamp, missed: bool) -> 
     let time = show::moment(due, situation.now);
     let (schedule, place) = (job.schedule.text(), place(job));
     if missed {
-        format!("missed at {time} while the daemon was down ({schedule}), at {place}")
+        format!("missed at {time} while larder did not run ({schedule}), at {place}")
     } else {
         format!("due since {time} ({schedule}), at {place}")
     }
@@ -202,12 +230,26 @@ fn missed_note(
     let [missed, next] =
         [Some(missed), next].map(|at| at.map(|at| show::moment(at, situation.now)));
     let text = format!(
-        "`{}` missed {} while the daemon was down and waits for {}, as `catch_up = \"next\"` says",
+        "`{}` missed {} while larder did not run and waits for {}, as `catch_up = \"next\"` says",
         job.name,
         missed.unwrap_or_default(),
         next.unwrap_or_else(|| "ever".to_owned())
     );
     Note { weight: Weight::Remark, job: Some(job.name.clone()), text }
+}
+
+/// That a job which never ran has no archive before its next time, where its neighbours do not wait.
+fn waits_for_its_first(situation: &Situation, job: &Job, next: Option<Timestamp>) -> Option<Note> {
+    if job.is_template() || job.catch_up == CatchUp::Now || ran(situation, job) {
+        return None;
+    }
+    let next = next.map_or_else(|| "ever".to_owned(), |at| show::moment(at, situation.now));
+    let why = if job.before.is_empty() { "`catch_up = \"next\"`" } else { "it has `before`" };
+    let text = format!(
+        "`{0}` never ran; it waits for {next} ({why}); `larder run {0}` does it now",
+        job.name
+    );
+    Some(Note { weight: Weight::Remark, job: Some(job.name.clone()), text })
 }
 
 fn place(job: &Job) -> String {

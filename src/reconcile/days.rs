@@ -243,17 +243,7 @@ impl<'a> Future<'a> {
         let contact = Arc::make_mut(contact);
         let nothing = || Holdings { at: at.timestamp(), copies: Vec::new() };
         let holdings = contact.holdings.get_or_insert_with(nothing);
-        holdings.copies.push(RemoteCopy {
-            id: archive.id,
-            name: archive.name.to_string(),
-            origin: archive.origin.clone(),
-            job: archive.job.clone(),
-            created_at: archive.created_at,
-            file_size: archive.file_size,
-            stream_sha256: archive.stream_sha256,
-            file_sha256: archive.file_sha256,
-            is_good: true,
-        });
+        holdings.copies.push(RemoteCopy::of(archive));
     }
 
     /// Every peer answers from now on, and has told what it holds.
@@ -318,7 +308,8 @@ impl<'a> Future<'a> {
     fn archive_of(&mut self, job: &Job, cause: &Cause, at: &Zoned) -> Option<Archive> {
         let instance = &self.desired.instance;
         let there = |archive: &&Archive| archive.location == job.location;
-        let ours = |archive: &&Archive| archive.origin == instance.name && archive.job == job.name;
+        let ours =
+            |archive: &&Archive| instance.is_or_was(&archive.origin) && job.is_or_was(&archive.job);
         let archives = || self.observed.archives.iter().filter(there);
         let name = (1..100)
             .filter_map(|number| {

@@ -166,11 +166,13 @@ fn by_time(
 ) -> Result<(Cause, String), Option<Timestamp>> {
     let place = job.place.line();
     let mut next = None;
+    let last_due = facts.last_due.and_then(|at| situation.remembered(at));
     if let Some(drill) = &job.drill {
-        let since = facts.known_since.unwrap_or(situation.moment);
+        // Known since a time that is not known: for long enough.
+        let since = facts.known_since.map_or(Some(situation.moment), |at| situation.remembered(at));
         let named = drill.schedule.last_at_or_before(situation.now).map(|due| due.timestamp());
         let pending =
-            named.filter(|due| *due >= since && facts.last_due.is_none_or(|last| last < *due));
+            named.filter(|due| since <= Some(*due) && last_due.is_none_or(|last| last < *due));
         if let Some(due) = pending {
             let time = show::moment(due, situation.now);
             let why = format!("due since {time} ({}), at {place}", drill.schedule.text());
@@ -182,7 +184,7 @@ fn by_time(
         return Err(min(next, Some(until)));
     }
     if (1..=MOST_INTERRUPTED).contains(&facts.interrupted) {
-        let cause = match facts.last_due {
+        let cause = match last_due {
             Some(due) => Cause::Due { due, attempt: facts.interrupted },
             None => Cause::Reconcile,
         };

@@ -104,6 +104,25 @@ pub fn expiry(desired: &Desired, observed: &Observed, now: &Zoned) -> Vec<Series
     groups.values().map(|group| pass(group, observed, &holds, &open, now)).collect()
 }
 
+/// Whether what rules an archive lets go of it at this moment, whatever else would go with it: what
+/// was planned some time ago may have been overtaken since.
+pub(crate) fn lets_go(
+    desired: &Desired,
+    observed: &Observed,
+    archive: &Archive,
+    now: &Zoned,
+) -> bool {
+    let may_leave = !archive.pinned
+        && !matches!(archive.condition, Condition::Trashed { .. })
+        && observed.freezes.is_empty();
+    may_leave
+        && expiry(desired, observed, now).iter().any(|pass| {
+            pass.series.location == archive.location
+                && matches!(pass.ruling, Ruling::Policy(_) | Ruling::Ended)
+                && pass.verdicts.iter().any(|verdict| verdict.id == archive.id && !verdict.keep)
+        })
+}
+
 /// When the next archive in the trash has been there long enough, or may be unlinked again after
 /// that failed. Where its location is away nothing is due: that it is back is seen by itself.
 pub(crate) fn next_wake(observed: &Observed, now: Timestamp) -> Option<Timestamp> {
@@ -168,7 +187,7 @@ fn not_before(observed: &Observed, archive: &Archive) -> Option<Timestamp> {
     if observed.not_before.is_empty() {
         return None;
     }
-    observed.not_before.get(&(archive.id, archive.location.clone())).copied()
+    observed.not_before.get(&archive.key()).copied()
 }
 
 /// Archives that an open run is about to delete.

@@ -26,12 +26,29 @@ pub(super) fn part(situation: &Situation) -> Part {
             work.word()
         ))
     }));
+    part.notes.extend(situation.observed.after_owed.iter().map(|(id, job)| {
+        problem(format!(
+            "run {id} of `{job}` was broken off before its commands `after` ran: what `before` \
+             stopped may be down; `larder apply` runs them, and so does the daemon when it starts"
+        ))
+    }));
     let damage = situation.observed.damage.iter();
     part.notes.extend(damage.map(|damage| problem(damaged(damage, situation.now))));
     for (name, location) in &situation.desired.locations {
         // Where the location is gone, so are the name spaces in it: that is told once.
         if name.above().is_some_and(|above| !situation.is_available(&above)) {
             continue;
+        }
+        if situation.observed.to_be_made.contains(name) && situation.is_available(name) {
+            let path = location.path.display();
+            part.notes.push(Note {
+                weight: Weight::Remark,
+                job: None,
+                text: format!(
+                    "location `{name}` is yet to be made: the first run that writes there makes \
+                     and marks `{path}`; mount what belongs there before"
+                ),
+            });
         }
         let text = match situation.observed.locations.get(name) {
             None | Some(LocationState::Available { .. }) => continue,
@@ -166,7 +183,7 @@ fn claimed_names(situation: &Situation) -> Vec<Note> {
         .filter_map(|(name, peers)| {
             let listed: Vec<String> = peers.iter().map(|peer| format!("`{peer}`")).collect();
             let listed = listed.join(" and ");
-            if *name == own.name || own.formerly.contains(name) {
+            if own.is_or_was(name) {
                 return Some(problem(format!(
                     "archives that came from {listed} say that `{name}` made them, which is this \
                      instance: they rest apart from ours"

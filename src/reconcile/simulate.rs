@@ -9,6 +9,7 @@ use jiff::{Timestamp, ToSpan, Zoned};
 
 use crate::model::archive::ArchiveId;
 use crate::model::retention::Policy;
+use crate::model::words::words;
 use crate::reconcile::judge::{Candidate, Class, Keep, Verdict, judge};
 
 mod policy;
@@ -20,43 +21,21 @@ pub use why::{Why, when_each_leaves, why};
 /// The longest simulation, in days: ten years.
 pub const MOST_DAYS: u32 = 3660;
 
-/// What an archive of a simulation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum State {
-    /// Good, of a scheduled run.
-    #[default]
-    Good,
-    /// Complete but unlikely.
-    Suspect,
-    /// Some files could not be read.
-    Partial,
-    /// Of a manual run.
-    Manual,
-    /// Good, and pinned.
-    Pinned,
-}
-
-impl State {
-    /// All of them.
-    pub const ALL: [State; 5] =
-        [State::Good, State::Suspect, State::Partial, State::Manual, State::Pinned];
-
-    /// The word in the input.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            State::Good => "good",
-            State::Suspect => "suspect",
-            State::Partial => "partial",
-            State::Manual => "manual",
-            State::Pinned => "pinned",
-        }
-    }
-
-    /// The state of a word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
+words! {
+    /// What an archive of a simulation is.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum State {
+        /// Good, of a scheduled run.
+        #[default]
+        Good = "good",
+        /// Complete but unlikely.
+        Suspect = "suspect",
+        /// Some files could not be read.
+        Partial = "partial",
+        /// Of a manual run.
+        Manual = "manual",
+        /// Good, and pinned.
+        Pinned = "pinned",
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp, Zoned};
 
 use super::judge::FUTURE_TOLERANCE;
-use crate::model::archive::{Archive, ArchiveId, Condition, Series};
+use crate::model::archive::{Archive, ArchiveId, Condition, CopyKey, Series};
 use crate::model::contact::RemoteCopy;
 use crate::model::desired::Desired;
 use crate::model::job::Job;
@@ -14,6 +14,10 @@ use crate::model::name::{JobName, PlaceName};
 use crate::model::observed::{Freeze, JobFacts, LocationState, Observed};
 use crate::model::protect::MaxAge;
 use crate::model::run::{RunStatus, Work};
+
+/// By how much a time that is remembered of the past may lie ahead: clocks are set right by so much
+/// all the time.
+const SET_RIGHT: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is wanted and what is there, at one moment.
 pub(crate) struct Situation<'a> {
@@ -27,7 +31,7 @@ pub(crate) struct Situation<'a> {
     /// Archive and place of every verification and copy that waits or is under way.
     open_at: HashSet<(ArchiveId, &'a PlaceName)>,
     /// Archive and place of everything that is about to be deleted.
-    leaving: HashSet<(ArchiveId, PlaceName)>,
+    leaving: HashSet<CopyKey>,
 }
 
 impl<'a> Situation<'a> {
@@ -35,7 +39,7 @@ impl<'a> Situation<'a> {
         let mut by_job: HashMap<&str, Vec<&Archive>> = HashMap::new();
         let instance = &desired.instance;
         for archive in &observed.archives {
-            if archive.origin == instance.name || instance.formerly.contains(&archive.origin) {
+            if instance.is_or_was(&archive.origin) {
                 by_job.entry(archive.job.as_str()).or_default().push(archive);
             }
         }
@@ -79,13 +83,20 @@ impl<'a> Situation<'a> {
         if let Work::Expire { series: Series { location, .. }, archives }
         | Work::EmptyTrash { location, archives } = work
         {
-            self.leaving.extend(archives.iter().map(|id| (*id, location.clone())));
+            self.leaving.extend(archives.iter().map(|id| CopyKey::new(*id, location)));
         }
     }
 
     /// Whether a copy is about to be deleted.
     pub(crate) fn leaves(&self, archive: &Archive) -> bool {
-        !self.leaving.is_empty() && self.leaving.contains(&(archive.id, archive.location.clone()))
+        !self.leaving.is_empty() && self.leaving.contains(&archive.key())
+    }
+
+    /// What is remembered of a time of the past. One that lies ahead was told by a clock that was
+    /// wrong, and says nothing: to wait for it would be to wait for as long as the clock was wrong.
+    pub(crate) fn remembered(&self, at: Timestamp) -> Option<Timestamp> {
+        let latest = self.moment.saturating_add(SET_RIGHT).unwrap_or(Timestamp::MAX);
+        Some(at).filter(|at| *at <= latest)
     }
 
     /// The archives of a job, under its earlier names too, at every place and in every condition;
@@ -102,9 +113,7 @@ impl<'a> Situation<'a> {
 
     /// Whether what a peer holds is an archive of a job of ours, under its earlier names too.
     pub(crate) fn is_copy_of(&self, job: &Job, copy: &RemoteCopy) -> bool {
-        let instance = &self.desired.instance;
-        (copy.origin == instance.name || instance.formerly.contains(&copy.origin))
-            && (copy.job == job.name || job.formerly.contains(&copy.job))
+        self.desired.instance.is_or_was(&copy.origin) && job.is_or_was(&copy.job)
     }
 
     pub(crate) fn facts(&self, job: &Job) -> Option<&'a JobFacts> {
@@ -128,7 +137,7 @@ impl<'a> Situation<'a> {
         if self.observed.not_before.is_empty() {
             return None;
         }
-        self.observed.not_before.get(&(archive, place.clone())).copied()
+        self.observed.not_before.get(&CopyKey::new(archive, place)).copied()
     }
 
     /// Whether the members of the job that this is a series of are being listed.

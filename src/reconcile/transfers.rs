@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::situation::{Situation, is_kept};
 use super::{Action, Note, Part, Weight};
-use crate::model::archive::{Archive, ArchiveId, Condition};
+use crate::model::archive::{Archive, ArchiveId, Condition, CopyKey};
 use crate::model::job::{Job, Via};
 use crate::model::name::PlaceName;
 use crate::model::run::{Cause, Work};
@@ -29,7 +29,7 @@ pub(super) fn part(situation: &Situation) -> Part {
     part.add(peers::part(situation));
     part.add(fetch::part(situation));
     // What is brought back to where it was needs no copy there.
-    let brought: HashSet<(ArchiveId, PlaceName)> =
+    let brought: HashSet<CopyKey> =
         part.actions.iter().filter_map(|action| way_of(&action.work)).collect();
     let mut sends: Vec<(&Archive, Action)> = Vec::new();
     let mut waiting: BTreeMap<&PlaceName, u32> = BTreeMap::new();
@@ -40,7 +40,7 @@ pub(super) fn part(situation: &Situation) -> Part {
                 continue;
             }
             for archive in wanted(situation, job, to) {
-                if brought.contains(&(archive.id, to.clone())) {
+                if brought.contains(&CopyKey::new(archive.id, to)) {
                     continue;
                 }
                 if !situation.is_available(to) {
@@ -82,10 +82,10 @@ pub(super) fn missing_at(situation: &Situation, to: &PlaceName) -> usize {
 }
 
 /// What a transfer brings, and where.
-fn way_of(work: &Work) -> Option<(ArchiveId, PlaceName)> {
+fn way_of(work: &Work) -> Option<CopyKey> {
     match work {
         Work::Send { archive, to, .. } | Work::Fetch { archive, to, .. } => {
-            Some((*archive, to.clone()))
+            Some(CopyKey::new(*archive, to))
         }
         Work::Backup { .. }
         | Work::Expire { .. }

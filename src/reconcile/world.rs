@@ -141,18 +141,7 @@ impl World {
     /// A good copy of the archive of a job and time, as a peer holds it.
     pub(crate) fn copy(job: &str, created: &str) -> RemoteCopy {
         let world = World::at("2026-05-08T12:00").archive(job, "main", created, |_| {});
-        let archive = &world.observed.archives[0];
-        RemoteCopy {
-            id: archive.id,
-            name: archive.name.to_string(),
-            origin: archive.origin.clone(),
-            job: archive.job.clone(),
-            created_at: archive.created_at,
-            file_size: archive.file_size,
-            stream_sha256: archive.stream_sha256,
-            file_sha256: archive.file_sha256,
-            is_good: true,
-        }
+        RemoteCopy::of(&world.observed.archives[0])
     }
 
     pub(crate) fn state(mut self, location: &str, state: LocationState) -> Self {

@@ -3,14 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::bring_home;
-use super::orders::Item;
+use super::orders::{Item, file_of};
+use super::{RecoverError, bring_home};
 use crate::causes::with_causes;
 use crate::model::name::JobName;
 use crate::model::restore::Part;
+use crate::model::run::RunId;
 use crate::progress::Progress;
-use crate::restore::{self, Order, Outcome, Plan, Record, Restore, Task, Trouble, Watch};
+use crate::restore::{
+    self, ArchiveFile, CopyPlace, Order, Outcome, Plan, Record, Restore, Task, Trouble, Watch,
+};
 use crate::stop::Stop;
 
 /// What is carried out together: for all jobs, before the next of these begins for any.
@@ -22,8 +26,8 @@ const STAGES: [&[Part]; 6] = [
     &[Part::Firewall],
     &[Part::Commands],
 ];
-/// The most time that one command or one load may take, in seconds.
-const TIMEOUT: u64 = 24 * 3600;
+/// The most time that one command or one load may take.
+const TIMEOUT: Duration = Duration::from_hours(24);
 
 /// One job with what would be done for it.
 #[derive(Debug)]
@@ -105,18 +109,18 @@ pub fn carry_out(
         for one in prepared {
             let Ok(plan) = &one.plan else { continue };
             let Some(end) = ended.get_mut(&one.item.job) else { continue };
-            let concerns = plan.steps.iter().any(|step| stage.contains(&step.part));
-            if !concerns || end.failed.is_some() {
+            let turn = Turn { item: &one.item, plan, stage };
+            if !turn.has_steps() || end.failed.is_some() {
                 continue;
             }
             if let Err(stopped) = watch.stop.check() {
                 end.failed = Some((stopped.to_string(), Some("run it again".to_owned())));
                 continue;
             }
-            let order = match staged(one, stage, plan, work_dir, number, identity, watch.stop) {
-                Ok(order) => order,
-                Err((why, hint)) => {
-                    end.failed = Some((why, Some(hint)));
+            let order = match turn.restore(identity, watch.stop) {
+                Ok(restore) => order(&restore, work_dir, number),
+                Err(error) => {
+                    end.failed = Some((with_causes(&error), Some(error.hint())));
                     continue;
                 }
             };
@@ -148,33 +152,46 @@ fn note(end: &mut Ended, record: &Record) {
     end.set_aside.extend(record.aside.iter().filter_map(|aside| aside.place.clone()));
 }
 
-/// The part of a job's restore that belongs to one stage.
-fn staged(
-    one: &Prepared<'_>,
-    stage: &[Part],
-    plan: &Plan,
-    work_dir: &Path,
-    number: u64,
-    identity: Option<&str>,
-    stop: &Stop,
-) -> Result<Order, (String, String)> {
-    let mut restore = Restore {
-        only: stage.iter().map(|part| part.word().to_owned()).collect(),
-        // Seen a moment ago: nobody has to look again before the files are written.
-        seen: plan.files.clone(),
-        ..one.item.restore.clone()
-    };
-    if let Some(home) = one.item.home.as_deref().filter(|_| stage.contains(&Part::Files)) {
-        let made = std::mem::take(&mut restore.archive.made);
-        restore.archive = bring_home(one.item.copy, home, identity, stop)
-            .map_err(|error| (with_causes(&error), error.hint()))?;
-        restore.archive.made = made;
-        restore.identity = None;
+/// One job in one stage.
+struct Turn<'a> {
+    item: &'a Item<'a>,
+    plan: &'a Plan,
+    stage: &'static [Part],
+}
+
+impl Turn<'_> {
+    /// Whether there is anything to do.
+    fn has_steps(&self) -> bool {
+        self.plan.steps.iter().any(|step| self.stage.contains(&step.part))
     }
-    Ok(order(&restore, work_dir, number))
+
+    /// The part of the job's restore that belongs to the stage. Before its files, an archive is
+    /// brought home where it has one.
+    fn restore(&self, identity: Option<&str>, stop: &Stop) -> Result<Restore, RecoverError> {
+        let mut restore = Restore {
+            only: self.stage.to_vec(),
+            // Seen a moment ago: nobody has to look again before the files are written.
+            seen: self.plan.files.clone(),
+            ..self.item.restore.clone()
+        };
+        if let Some(home) = self.item.home.as_deref().filter(|_| self.stage.contains(&Part::Files))
+        {
+            let copy = self.item.copy;
+            restore.archive = ArchiveFile {
+                other_copies: vec![CopyPlace::Path(copy.file.clone())],
+                ..file_of(&bring_home(copy, home, identity, stop)?, &self.item.zone)?
+            };
+            restore.identity = None;
+        }
+        Ok(restore)
+    }
 }
 
 fn order(restore: &Restore, work_dir: &Path, run: u64) -> Order {
-    let work_dir = PathBuf::from(work_dir);
-    Order { run, work_dir, timeout: TIMEOUT, task: Task::Restore(Box::new(restore.clone())) }
+    Order {
+        run: RunId(run),
+        work_dir: PathBuf::from(work_dir),
+        timeout: TIMEOUT,
+        task: Task::Restore(Box::new(restore.clone())),
+    }
 }

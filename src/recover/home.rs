@@ -12,14 +12,13 @@ use crate::archive;
 use crate::location::sidecar;
 use crate::model::archive::{Archive, Sha256};
 use crate::model::location::Codec;
-use crate::restore::Original;
 use crate::stop::Stop;
 
 /// How much is copied between two looks at the stop.
 const PIECE: usize = 256 << 10;
 
 /// Lays a copy into `folder`, decrypted and decoded, with what YunoHost and larder want beside it,
-/// and returns what it is there. A file of this name with the same content is taken as it is;
+/// and returns the copy that it is there. A file of this name with the same content is taken as it is;
 /// another one is never replaced.
 ///
 /// # Errors
@@ -29,7 +28,7 @@ pub fn bring_home(
     folder: &Path,
     identity: Option<&str>,
     stop: &Stop,
-) -> Result<Original, RecoverError> {
+) -> Result<Copy, RecoverError> {
     let archive = &copy.archive;
     let wrong = |why: &str| RecoverError::Archive {
         archive: archive.name.to_string(),
@@ -39,6 +38,13 @@ pub fn bring_home(
     let expected = archive.stream_sha256.ok_or_else(|| wrong("its hash was not recorded"))?;
     fs::create_dir_all(folder).map_err(io("make", folder))?;
     let tar = folder.join(format!("{}.tar", archive.name));
+    let plain = Archive {
+        codec: Codec::None,
+        recipients: Vec::new(),
+        file_size: archive.stream_size,
+        file_sha256: Some(expected),
+        ..archive.clone()
+    };
     if !tar.exists() {
         let file = File::open(&copy.file).map_err(io("open", &copy.file))?;
         let identity = identity.filter(|_| !archive.recipients.is_empty());
@@ -65,7 +71,7 @@ pub fn bring_home(
             return Err(wrong("what was read is not what was written"));
         }
         part.as_file().sync_all().map_err(io("write to", folder))?;
-        beside(copy, folder, archive)?;
+        beside(copy, folder, &plain)?;
         part.persist_noclobber(&tar).map_err(|error| RecoverError::Io {
             what: "name",
             path: tar.clone(),
@@ -73,35 +79,16 @@ pub fn bring_home(
         })?;
     }
     let size = fs::metadata(&tar).map_err(io("look at", &tar))?.len();
-    Ok(Original {
-        name: archive.name.to_string(),
-        job: archive.job.to_string(),
-        made: String::new(),
-        location: folder.display().to_string(),
-        file: tar,
-        codec: Original::codec_word(Codec::None),
-        recipients: Vec::new(),
-        sha256: expected.to_string(),
-        file_size: size,
-        content_size: archive.content_size,
-        other_copies: vec![copy.file.display().to_string()],
-    })
+    Ok(Copy { archive: Archive { file_size: size, ..plain }, file: tar })
 }
 
 /// What lies beside it: YunoHost's description, as it was, and ours, of what the file is now.
-fn beside(copy: &Copy, folder: &Path, archive: &Archive) -> Result<(), RecoverError> {
+fn beside(copy: &Copy, folder: &Path, plain: &Archive) -> Result<(), RecoverError> {
     let from = copy.file.parent().unwrap_or(Path::new("/"));
-    let info = format!("{}.info.json", archive.name);
+    let info = format!("{}.info.json", plain.name);
     if from.join(&info).exists() {
         fs::copy(from.join(&info), folder.join(&info)).map_err(io("write", folder))?;
     }
-    let plain = Archive {
-        codec: Codec::None,
-        recipients: Vec::new(),
-        file_size: archive.stream_size,
-        file_sha256: archive.stream_sha256,
-        ..archive.clone()
-    };
-    let ours: PathBuf = folder.join(format!("{}.larder.json", archive.name));
-    fs::write(&ours, sidecar::to_text(&plain)).map_err(io("write", &ours))
+    let ours: PathBuf = folder.join(format!("{}.larder.json", plain.name));
+    fs::write(&ours, sidecar::to_text(plain)).map_err(io("write", &ours))
 }

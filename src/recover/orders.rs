@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use super::RecoverError;
 use super::look::Copy;
 use super::series::Series;
-use crate::model::archive::Archive;
 use crate::model::desired::Desired;
 use crate::model::job::JobType;
 use crate::model::name::JobName;
 use crate::model::size::Bytes;
-use crate::restore::{Original, Restore, Secret, Steps, content_of, job_of};
+use crate::restore::{ArchiveFile, Content, CopyPlace, Restore, restoring_job, without_job};
 use crate::yunohost;
 
 /// One job to bring back.
@@ -25,30 +25,36 @@ pub struct Item<'a> {
     pub restore: Restore,
     /// YunoHost restores only what lies in its own folder: where the archive goes first.
     pub home: Option<PathBuf>,
+    /// The zone in which it is said when an archive was made.
+    pub zone: TimeZone,
 }
 
 /// What each series needs. Users, units and commands are those of the configuration that was taken
 /// back; a job that it does not have gets its files or its database only. `identity` names the file
 /// with the age identity.
-#[must_use]
+///
+/// # Errors
+/// When nothing could prove an archive.
 pub fn items<'a>(
     series: &[Series<'a>],
     desired: &Desired,
     identity: Option<&Path>,
-) -> Vec<Item<'a>> {
+) -> Result<Vec<Item<'a>>, RecoverError> {
     series.iter().map(|one| item(one, desired, identity)).collect()
 }
 
-fn item<'a>(series: &Series<'a>, desired: &Desired, identity: Option<&Path>) -> Item<'a> {
+fn item<'a>(
+    series: &Series<'a>,
+    desired: &Desired,
+    identity: Option<&Path>,
+) -> Result<Item<'a>, RecoverError> {
     let archive = &series.copy.archive;
-    let job = job_of(desired, &series.job).filter(|job| job.source.job_type() == archive.job_type);
+    let job = restoring_job(desired, &series.job);
+    let job = job.filter(|job| job.source.job_type() == archive.job_type);
     let location = job.and_then(|job| desired.locations.get(&job.location));
     let mut notes = Vec::new();
     if job.is_none() {
-        notes.push(format!(
-            "job `{}` is not in the configuration: files and database only, as they were",
-            series.job
-        ));
+        notes.push(without_job(&series.job));
     }
     if let Some((name, why)) = &series.passed_over {
         notes.push(format!("`{name}` is newer, and {why}"));
@@ -64,36 +70,33 @@ fn item<'a>(series: &Series<'a>, desired: &Desired, identity: Option<&Path>) -> 
             home.display()
         ));
     }
+    let zone = desired.instance.timezone.clone();
     let restore = Restore {
-        content: content_of(archive, job, is_yunohosts),
+        archive: file_of(series.copy, &zone)?,
+        content: Content::of(archive, job, is_yunohosts),
         to: None,
         paths: Vec::new(),
         only: Vec::new(),
         safety: true,
         identity: identity.filter(|_| !archive.recipients.is_empty()).map(Path::to_owned),
-        location_identity: location.and_then(|place| place.identity.as_ref()).map(Secret::from),
+        location_identity: location.and_then(|place| place.identity.clone()),
         spare_dir: PathBuf::from("/var/tmp"),
         seen: None,
-        steps: job.map(|job| Steps::from(&job.restore)).unwrap_or_default(),
+        steps: job.map(|job| job.restore.clone()).unwrap_or_default(),
         notes,
-        archive: original(archive, series.copy.file.clone(), &desired.instance.timezone),
     };
-    Item { job: series.job.clone(), copy: series.copy, restore, home }
+    Ok(Item { job: series.job.clone(), copy: series.copy, restore, home, zone })
 }
 
-fn original(archive: &Archive, file: PathBuf, zone: &TimeZone) -> Original {
-    let folder = file.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
-    Original {
-        name: archive.name.to_string(),
-        job: archive.job.to_string(),
-        made: Original::made_word(archive.created_at, zone),
-        location: folder,
-        file,
-        codec: Original::codec_word(archive.codec),
-        recipients: archive.recipients.clone(),
-        sha256: archive.file_sha256.map(|hash| hash.to_string()).unwrap_or_default(),
-        file_size: archive.file_size,
-        content_size: archive.content_size,
-        other_copies: Vec::new(),
-    }
+/// A copy as it is restored.
+pub(super) fn file_of(copy: &Copy, zone: &TimeZone) -> Result<ArchiveFile, RecoverError> {
+    let folder = copy.file.parent().unwrap_or(Path::new("/"));
+    let place = CopyPlace::Path(folder.to_owned());
+    ArchiveFile::of(&copy.archive, copy.file.clone(), place, zone).map_err(|refusal| {
+        RecoverError::Archive {
+            archive: copy.archive.name.to_string(),
+            why: refusal.why,
+            hint: "use another copy of this archive".to_owned(),
+        }
+    })
 }

@@ -41,7 +41,7 @@ impl Site<'_> {
 
     /// The most time of one command.
     pub(super) fn timeout(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(self.order.timeout)
+        self.order.timeout
     }
 }
 
@@ -58,9 +58,9 @@ pub(super) fn restore(
     prove_before(restore, &plan, watch)?;
     make_work_dir(order)?;
     let mut record = Record {
-        run: order.run,
-        archive: restore.archive.name.clone(),
-        job: restore.archive.job.clone(),
+        run: order.run.0,
+        archive: restore.archive.name.to_string(),
+        job: restore.archive.job.to_string(),
         target: plan.target.clone(),
         steps: plan.steps.iter().map(|s| StepRecord::new(s.part, &s.what, &s.warnings)).collect(),
         aside: Vec::new(),

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::archive::{OpenError, ReadError};
+use crate::archive::{Entry, OpenError, ReadError};
 use crate::model::archive::Sha256;
 use crate::model::location::Codec;
 use crate::progress::Progress;
@@ -63,7 +63,7 @@ pub enum Owners {
 #[derive(Debug, Clone, Copy)]
 pub struct Extraction<'a> {
     /// The member whose path becomes `target` itself; what lies below it goes below `target`
-    /// (`data/custom/opt/app`).
+    /// (`data/custom/opt/app`). Empty: every member, by its own name.
     pub prefix: &'a [u8],
     /// Where to (absolute). Made when it is absent, with its parents (0755, like `mkdir -p`).
     /// Symlinks on the way there are followed only when they belong to root or to us.
@@ -256,11 +256,14 @@ impl FilesError {
                 Some("make room there, restore a part with `--path`, or elsewhere with `--to`")
             }
             FilesError::Target { .. } => Some("name another directory, or correct what is there"),
+            FilesError::Aside { reason, .. } if *reason == aside::TAKEN => {
+                Some("somebody made it a moment ago: try again, and another name is taken")
+            }
             FilesError::Aside { .. } => {
                 Some("make room for it on the target's file system, or restore with `--no-safety`")
             }
             FilesError::Journal { .. } => {
-                Some("what was set aside is still there, in the directory `tree` beside it")
+                Some("what was set aside, if anything was, is in the directory `tree` beside it")
             }
             FilesError::Io { source, .. } => match Errno::from_io_error(source) {
                 Some(Errno::ACCESS | Errno::PERM) => {
@@ -308,6 +311,32 @@ pub fn preview(
     (preview.members, preview.bytes) = (survey.members, survey.bytes);
     (preview.devices, preview.free) = (survey.devices, place.free());
     Ok(preview)
+}
+
+/// Reads the members of the whole archive and refuses what [`extract`] would refuse, wherever it
+/// were to go.
+///
+/// # Errors
+/// See [`FilesError`].
+pub(super) fn judge(original: &Original<'_>, prefix: &[u8], stop: &Stop) -> Result<(), FilesError> {
+    let extraction = Extraction {
+        prefix,
+        target: Path::new("/"),
+        paths: &[],
+        owners: Owners::Numeric,
+        devices: false,
+        aside: None,
+    };
+    survey::judge(original, &extraction, stop)
+}
+
+/// Whether a member is content of this prefix; `None` for what an archive of ours has beside it.
+pub(super) fn is_content(entry: &Entry, prefix: &[u8]) -> Option<bool> {
+    match names::belongs(entry, prefix) {
+        Ok(names::Belongs::Content(_)) => Some(true),
+        Ok(names::Belongs::Archive) => None,
+        Err(_) => Some(false),
+    }
 }
 
 /// Restores. After an error what was restored so far is there: run it again, or [`undo`] it.

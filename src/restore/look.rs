@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::order::{Content, Order, Restore, base_name};
+use super::content::Content;
+use super::order::{Order, Restore, base_name};
 use super::original::{Opened, archived_root, choose, not_there};
 use super::plan::{Account, DatabaseFacts, Facts, FileFacts, OwnerFacts, UnitFacts, UnitFile};
 use super::{Trouble, aside, files, steps};
@@ -32,7 +33,8 @@ pub(super) fn look(
     if restore.to.is_some() {
         return Ok(facts);
     }
-    facts.yunohost = (is_ynh || !restore.steps.ports.is_empty()) && steps::yunohost::is_there();
+    facts.yunohost =
+        (is_ynh || !restore.steps.firewall_ports.is_empty()) && steps::yunohost::is_there();
     if let Content::YnhApp { app, .. } = &restore.content
         && facts.yunohost
     {
@@ -41,16 +43,16 @@ pub(super) fn look(
     if facts.yunohost && is_ynh {
         facts.at_home = steps::yunohost::finds(&restore.archive, stop)?;
     }
-    if let Some(user) = &restore.steps.user {
+    if let Some(user) = &restore.steps.system_user {
         facts.user = account(&user.name, stop)?;
     }
     if let Some(owner) = &restore.steps.owner {
         facts.owner = owner_facts(owner, stop)?;
     }
-    if let Some(service) = &restore.steps.service {
+    if let Some(service) = &restore.steps.systemd_service {
         facts.unit = UnitFacts {
             systemd: systemd_runs(),
-            installed: installed(&UnitFacts::path(&service.name), service.file.as_deref()),
+            installed: installed(&UnitFacts::path(&service.name), service.service_file.as_deref()),
         };
     }
     if restore.wants(Part::Database) {
@@ -73,10 +75,10 @@ fn files_facts(
     }
     // Also without the files themselves: permissions are those of their place.
     let opened = Opened::open(restore)?;
-    let (prefix, target, roots) = place(restore, &opened)?;
+    let (prefix, target, roots) = place(restore, &opened, stop)?;
     let roots: Vec<&Path> = roots.iter().map(PathBuf::as_path).collect();
     let paths = choose(restore, &roots)?;
-    let place = aside::beside(&target, order.run);
+    let place = aside::beside(&target, order.run.0);
     let extraction = files::Extraction {
         prefix: &prefix,
         target: &target,
@@ -140,7 +142,7 @@ fn no_paths() -> Trouble {
 /// Which members are meant, where they go, and what absolute paths may begin with.
 type Placed = (Vec<u8>, PathBuf, Vec<PathBuf>);
 
-fn place(restore: &Restore, opened: &Opened) -> Result<Placed, Trouble> {
+fn place(restore: &Restore, opened: &Opened, stop: &Stop) -> Result<Placed, Trouble> {
     let elsewhere = |what: &str| {
         restore.to.clone().ok_or_else(|| {
             Trouble::new(format!("nobody knows where {what} belongs on this host"))
@@ -149,32 +151,32 @@ fn place(restore: &Restore, opened: &Opened) -> Result<Placed, Trouble> {
     };
     match &restore.content {
         Content::CustomDir { archived, root, is_file } => {
+            let is_described = archived.is_some();
             let archived = match archived {
                 Some(path) => Some(path.clone()),
-                None => archived_root(opened, &restore.archive)?.or_else(|| root.clone()),
+                None => archived_root(opened, &restore.archive, root.as_deref(), stop)?,
             };
-            let archived = archived.ok_or_else(|| {
-                Trouble::new(format!(
-                    "`{}` does not say where its files were",
-                    restore.archive.name
-                ))
-                .hint("take it out by hand: `larder archive export --plain`")
-            })?;
+            let Some(archived) = archived else {
+                // Another program made it: its members go by their own names.
+                let what = format!("what is in `{}`", restore.archive.name);
+                return Ok((Vec::new(), elsewhere(&what)?, Vec::new()));
+            };
             let target = match (&restore.to, root) {
                 (Some(to), _) if *is_file => to.join(base_name(&archived)),
                 (Some(to), _) => to.clone(),
-                (None, Some(root)) => root.clone(),
-                (None, None) => elsewhere(&format!("`{}`", archived.display()))?,
+                // What nobody described goes only where it says itself that it was.
+                (None, Some(root)) if is_described || *root == archived => root.clone(),
+                (None, _) => elsewhere(&format!("`{}`", archived.display()))?,
             };
             let prefix = directory_prefix(&archived);
             let roots = std::iter::once(archived).chain(root.clone()).collect();
             Ok((prefix, target, roots))
         }
-        Content::Mysql { database, .. } => {
-            Ok((b"data/mysql".to_vec(), elsewhere(database)?, Vec::new()))
+        Content::Mysql(database) => {
+            Ok((b"data/mysql".to_vec(), elsewhere(&database.database)?, Vec::new()))
         }
-        Content::Postgresql { database, .. } => {
-            Ok((b"data/postgresql".to_vec(), elsewhere(database)?, Vec::new()))
+        Content::Postgresql(database) => {
+            Ok((b"data/postgresql".to_vec(), elsewhere(&database.database)?, Vec::new()))
         }
         Content::YnhApp { app, .. } => Ok((b"apps".to_vec(), elsewhere(app)?, Vec::new())),
         Content::YnhSystem { .. } => Ok((b"data".to_vec(), elsewhere("it")?, Vec::new())),
@@ -186,11 +188,11 @@ fn database_facts(
     restore: &Restore,
     stop: &Stop,
 ) -> Result<Option<DatabaseFacts>, Trouble> {
-    let Some((kind, name, access)) = restore.content.database() else { return Ok(None) };
+    let Some((kind, wanted)) = restore.content.database() else { return Ok(None) };
     // The archive must be readable before anything else is asked.
     let opened = Opened::open(restore)?;
     drop(opened);
-    let (size, trouble) = match database::size(kind, &access.model(name), name, stop) {
+    let (size, trouble) = match database::size(kind, wanted, &wanted.database, stop) {
         Ok(size) => (size, None),
         Err(database::DatabaseError::Stopped(stopped)) => return Err(stopped.into()),
         Err(error) => {

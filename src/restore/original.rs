@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::order::{Content, Original, Restore};
+use super::content::Content;
+use super::order::{ArchiveFile, Restore};
 use super::{Trouble, files};
 use crate::archive::{self, OpenError};
 use crate::model::archive::Sha256;
@@ -36,10 +37,6 @@ impl Opened {
     /// location.
     pub(super) fn open(restore: &Restore) -> Result<Self, Trouble> {
         let archive = &restore.archive;
-        let sha256 = archive.sha256().ok_or_else(|| {
-            Trouble::new(format!("no hash of `{}` is known, so it cannot be proved", archive.name))
-                .hint("take it into the catalogue again: `larder archive adopt`")
-        })?;
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let file = File::options()
             .read(true)
@@ -52,16 +49,16 @@ impl Opened {
         let identity = identity(restore)?;
         // What YunoHost counts is not what its archives hold.
         let recorded = match restore.content {
-            Content::CustomDir { .. } | Content::Mysql { .. } | Content::Postgresql { .. } => {
+            Content::CustomDir { .. } | Content::Mysql(_) | Content::Postgresql(_) => {
                 Some(archive.content_size)
             }
             Content::YnhApp { .. } | Content::YnhSystem { .. } => None,
         };
         Ok(Self {
             file,
-            codec: archive.codec(),
+            codec: archive.codec,
             identity,
-            sha256,
+            sha256: archive.sha256,
             size: archive.file_size,
             content_size: recorded,
         })
@@ -85,7 +82,7 @@ impl Opened {
     /// Proves the whole file by its hash.
     pub(super) fn prove(
         &self,
-        archive: &Original,
+        archive: &ArchiveFile,
         watch: &super::Watch<'_>,
     ) -> Result<(), Trouble> {
         use std::io::Seek as _;
@@ -101,19 +98,19 @@ impl Opened {
 }
 
 /// The archive is not what was written.
-pub(super) fn corrupt(archive: &Original) -> Trouble {
+pub(super) fn corrupt(archive: &ArchiveFile) -> Trouble {
     Trouble {
         corrupt: true,
         ..Trouble::new(format!(
             "`{}` at `{}` is corrupt: its bytes are not those that were written; nothing was changed",
-            archive.name, archive.location
+            archive.name, archive.place
         ))
         .hint(archive.remedy())
     }
 }
 
 /// What an archive that cannot be opened means.
-pub(super) fn of_open(error: OpenError, archive: &Original) -> Trouble {
+pub(super) fn of_open(error: OpenError, archive: &ArchiveFile) -> Trouble {
     match error {
         OpenError::Stopped(stopped) => stopped.into(),
         OpenError::NoIdentity | OpenError::WrongIdentity => {
@@ -160,7 +157,7 @@ fn identity(restore: &Restore) -> Result<Option<SecretString>, Trouble> {
         return read_identity(path).map(Some);
     }
     match &restore.location_identity {
-        Some(place) => secret::read(&place.model()).map(Some).map_err(|error| {
+        Some(place) => secret::read(place).map(Some).map_err(|error| {
             let hint = error.hint();
             Trouble { hint, ..Trouble::of(&error) }
         }),
@@ -168,20 +165,47 @@ fn identity(restore: &Restore) -> Result<Option<SecretString>, Trouble> {
     }
 }
 
-/// Where the files of an archive were, as its own list says: for archives that came without.
+/// Where the files of an archive were, for one that came without a word about it.
 pub(super) fn archived_root(
     opened: &Opened,
-    archive: &Original,
+    archive: &ArchiveFile,
+    root: Option<&Path>,
+    stop: &Stop,
 ) -> Result<Option<PathBuf>, Trouble> {
-    let bytes =
-        archive::read_member(&archive.file, opened.codec, opened.text(), "backup.csv", 1 << 20)
-            .map_err(|error| of_open(error, archive))?;
-    let text = String::from_utf8(bytes.unwrap_or_default()).unwrap_or_default();
-    let row = text.lines().find(|row| row.contains("\",\"data/custom/"));
-    let source =
-        row.and_then(|row| row.strip_prefix('"')).and_then(|row| row.split("\",\"").next());
-    let source = source.map(|source| PathBuf::from(source.replace("\"\"", "\"")));
-    Ok(source.filter(|path| path.is_absolute()))
+    whereabouts(&archive.file, opened.codec, opened.text(), root, stop)
+        .map_err(|error| of_open(error, archive))
+}
+
+/// Where the files of the archive at `path` were: as its own list says, or at `root` where its
+/// members are called so. `None` for one that another program made.
+pub(super) fn whereabouts(
+    path: &Path,
+    codec: Codec,
+    identity: Option<&str>,
+    root: Option<&Path>,
+    stop: &Stop,
+) -> Result<Option<PathBuf>, OpenError> {
+    let list = archive::read_member(path, codec, identity, "backup.csv", 1 << 20)?;
+    if let Some(listed) = list.and_then(listed) {
+        return Ok(Some(listed));
+    }
+    let Some(root) = root else { return Ok(None) };
+    let prefix = archive::directory_prefix(root);
+    for entry in archive::contents(path, codec, identity)? {
+        stop.check()?;
+        if let Some(is_content) = files::is_content(&entry?, &prefix) {
+            return Ok(is_content.then(|| root.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// The source in the text of an archive's own list.
+fn listed(bytes: Vec<u8>) -> Option<PathBuf> {
+    let text = String::from_utf8(bytes).ok()?;
+    let row = text.lines().find(|row| row.contains("\",\"data/custom/"))?;
+    let source = row.strip_prefix('"')?.split("\",\"").next()?;
+    Some(PathBuf::from(source.replace("\"\"", "\""))).filter(|path| path.is_absolute())
 }
 
 /// The wanted paths, relative to the content; empty when all of it is wanted.
@@ -189,6 +213,14 @@ pub(super) fn choose(restore: &Restore, roots: &[&Path]) -> Result<Vec<Vec<u8>>,
     let mut wanted = Vec::new();
     for path in &restore.paths {
         let relative = if path.is_absolute() {
+            if roots.is_empty() {
+                return Err(Trouble::new(format!(
+                    "`{}` is absolute, and nobody knows where what is in `{}` was",
+                    path.display(),
+                    restore.archive.name
+                ))
+                .hint("name it as `larder archive contents` lists it"));
+            }
             roots.iter().find_map(|root| path.strip_prefix(root).ok()).ok_or_else(|| {
                 let roots: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
                 Trouble::new(format!(

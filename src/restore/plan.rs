@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::order::{Line, Restore, Service, User};
+use super::order::{Restore, made_in_words};
 use crate::database::Kind;
+use crate::model::job::{Command, FirewallPort, SystemUser, SystemdService};
 use crate::model::restore::Part;
 
 mod facts;
@@ -58,9 +59,9 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Creates a system user.
-    CreateUser(User),
+    CreateUser(SystemUser),
     /// Leaves one that is there as it is.
-    KeepUser(User),
+    KeepUser(SystemUser),
     /// Extracts members below a prefix of the archive.
     Files {
         /// The prefix.
@@ -96,7 +97,7 @@ pub enum Action {
     /// Installs, enables and starts a unit.
     Service {
         /// Which.
-        service: Service,
+        service: SystemdService,
         /// Whether its file has to be put into its place.
         install: bool,
         /// Whether systemd runs.
@@ -105,12 +106,12 @@ pub enum Action {
     /// Opens ports.
     Firewall {
         /// Which, with their protocols.
-        ports: Vec<(u16, String)>,
+        ports: Vec<FirewallPort>,
         /// Whether YunoHost is there to open them.
         yunohost: bool,
     },
     /// Runs commands.
-    Commands(Vec<Line>),
+    Commands(Vec<Command>),
 }
 
 /// What YunoHost restores.
@@ -185,12 +186,10 @@ pub fn plan(order: &Restore, facts: &Facts) -> Result<Plan, Refusal> {
             files.target.display()
         ));
     }
-    let made = match order.archive.made.as_str() {
-        "" => String::new(),
-        made => format!(" (made {made})"),
-    };
+    let made = order.archive.made.map(|made| format!(" (made {})", made_in_words(made)));
+    let made = made.unwrap_or_default();
     Ok(Plan {
-        archive: format!("{}{made} at {}", order.archive.name, order.archive.location),
+        archive: format!("{}{made} at {}", order.archive.name, order.archive.place),
         target: planner.target(),
         in_place: order.to.is_none(),
         steps,

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use super::execute::make_work_dir;
 use super::order::{Order, Undo};
@@ -33,14 +32,14 @@ pub(super) fn undo(order: &Order, undo: &Undo, watch: &mut Watch<'_>) -> Result<
     // A service is started anew over its own files and database.
     open.sort_by_key(|index| matches!(undone.aside[*index].kept, Kept::Unit { .. }));
     let mut record = Record {
-        run: order.run,
+        run: order.run.0,
         archive: undone.archive.clone(),
         job: undone.job.clone(),
         target: undone.target.clone(),
         steps: open.iter().map(|index| step_of(&undone.aside[*index])).collect(),
         aside: Vec::new(),
         undone: false,
-        undoes: Some(undo.of),
+        undoes: Some(undo.of.0),
     };
     record.write(order)?;
     for (number, index) in open.into_iter().enumerate() {
@@ -76,8 +75,8 @@ pub(super) fn undo(order: &Order, undo: &Undo, watch: &mut Watch<'_>) -> Result<
 
 /// The restore that is undone, if there is something to put back.
 fn find(order: &Order, undo: &Undo) -> Result<Record, Trouble> {
-    let path = Record::path(&order.work_dir, undo.of);
-    let record = Record::read(&order.work_dir, undo.of);
+    let path = Record::path(&order.work_dir, undo.of.0);
+    let record = Record::read(&order.work_dir, undo.of.0);
     let record = record.map_err(|error| Trouble::io("read", &path, &error))?;
     let nothing = |why: String| {
         Trouble::new(why).hint("`larder runs --kind restore` lists the restores of this host")
@@ -132,7 +131,7 @@ fn put_back(
         }
         Kept::Database { server, name } => database_back(order, undo, aside, (server, name), watch),
         Kept::Unit { path } => {
-            let timeout = Duration::from_secs(order.timeout);
+            let timeout = order.timeout;
             let Some(place) = &aside.place else {
                 steps::service::end(path, timeout, watch)?;
                 fs::remove_file(path).or_else(|error| match error.kind() {
@@ -180,9 +179,7 @@ fn database_back(
             .hint("write the job again, then undo"));
     };
     let kind = if server == Kind::Mysql.word() { Kind::Mysql } else { Kind::Postgresql };
-    let access = access.model(name);
-    let timeout = Duration::from_secs(order.timeout);
-    let back = Back { access: &access, name, place, timeout };
+    let back = Back { access, name, place, timeout: order.timeout };
     database::put_back(kind, &back, watch.stop, watch.log).map_err(|error| match error {
         DatabaseError::Unknown(unknown) if unknown == *place => {
             Trouble::new(format!("`{place}`, where `{name}` was set aside, is not there any more"))

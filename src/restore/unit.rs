@@ -8,21 +8,26 @@
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use super::content::Content;
 use super::execute::make_work_dir;
-use super::order::{Order, Secret, Task};
+use super::order::{Order, Task};
 use super::record::Record;
 use super::{Trouble, Watch, carry_out, steps};
 use crate::durable;
+use crate::model::desired::SecretRef;
 use crate::model::job::Command;
 use crate::process::{Runner, Stream, escape};
 use crate::progress::{Progress, Snapshot};
 use crate::secret;
 use crate::stop::{Stop, Stopped};
+
+mod wire;
 
 /// How often progress is told.
 const TELL_PROGRESS: Duration = Duration::from_millis(250);
@@ -52,13 +57,15 @@ struct End {
 /// Carries out the order in a file, for [`relay`]. Returns whether all went well.
 ///
 /// # Errors
-/// When there is no order.
+/// When there is no order, or a value of it is none.
 pub fn serve(file: &Path, output: impl Write + Send, stop: &Stop) -> io::Result<bool> {
-    let order: Order = serde_json::from_slice(&std::fs::read(file)?)?;
+    let order: wire::Order = serde_json::from_slice(&std::fs::read(file)?)?;
+    let order = Order::try_from(order)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     let output = Mutex::new(output);
     let progress = Progress::new();
     let say = |event: &Event| {
-        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut output = output.lock();
         let line = serde_json::to_string(event).map_err(io::Error::from);
         let told = line.and_then(|line| writeln!(output, "{line}")).and_then(|()| output.flush());
         // Whoever asked for this is gone: nobody could cancel it any more.
@@ -126,7 +133,7 @@ pub fn relay(mut order: Order, runner: Runner, watch: &mut Watch<'_>) -> Result<
     let mut files = Files::default();
     files.take_secrets(&mut order)?;
     let path = order.work_dir.join(format!("order-{}", order.run));
-    let text = serde_json::to_vec(&order)
+    let text = serde_json::to_vec(&wire::Order::from(&order))
         .map_err(|error| Trouble::new(format!("the order cannot be written: {error}")))?;
     files.write(&path, &text)?;
     let argv =
@@ -136,7 +143,7 @@ pub fn relay(mut order: Order, runner: Runner, watch: &mut Watch<'_>) -> Result<
     let Watch { stop, progress, log } = watch;
     let outcome = runner.run_restore(
         &Command::Argv(argv.into()),
-        order.run,
+        order.run.0,
         LONGEST,
         stop,
         &mut |stream, line| {
@@ -162,8 +169,9 @@ pub fn relay(mut order: Order, runner: Runner, watch: &mut Watch<'_>) -> Result<
     );
     drop(files);
     let record = || {
-        Record::read(&order.work_dir, order.run)
-            .map_err(|error| Trouble::io("read", &Record::path(&order.work_dir, order.run), &error))
+        Record::read(&order.work_dir, order.run.0).map_err(|error| {
+            Trouble::io("read", &Record::path(&order.work_dir, order.run.0), &error)
+        })
     };
     let outcome = outcome.map_err(|error| match steps::of_process(error) {
         Trouble { stopped: Some(stopped), .. } => match record() {
@@ -228,34 +236,33 @@ impl Files {
 
     /// What only this process can read (its credentials, its variables) becomes a file.
     fn take_secrets(&mut self, order: &mut Order) -> Result<(), Trouble> {
-        use super::order::Content;
         use secrecy::ExposeSecret as _;
-        let mut secrets: Vec<&mut Secret> = Vec::new();
+        let mut secrets: Vec<&mut SecretRef> = Vec::new();
         match &mut order.task {
             Task::Restore(restore) => {
                 secrets.extend(restore.location_identity.as_mut());
-                if let Content::Mysql { access, .. } | Content::Postgresql { access, .. } =
+                if let Content::Mysql(database) | Content::Postgresql(database) =
                     &mut restore.content
                 {
-                    secrets.extend(access.password_mut());
+                    secrets.extend(database.password.as_mut());
                 }
             }
             Task::Undo(undo) => {
-                secrets.extend(undo.access.as_mut().and_then(super::Access::password_mut));
+                secrets.extend(undo.access.as_mut().and_then(|access| access.password.as_mut()));
             }
         }
         for (number, place) in secrets.into_iter().enumerate() {
             match place {
-                Secret::Credential(_) | Secret::Env(_) => {}
-                Secret::File(_) | Secret::Command(_) => continue,
+                SecretRef::Credential(_) | SecretRef::Env(_) => {}
+                SecretRef::File(_) | SecretRef::Command(_) => continue,
             }
-            let text = secret::read(&place.model()).map_err(|error| {
+            let text = secret::read(place).map_err(|error| {
                 let hint = error.hint();
                 Trouble { hint, ..Trouble::of(&error) }
             })?;
             let path = order.work_dir.join(format!("secret-{}-{number}", order.run));
             self.write(&path, text.expose_secret().as_bytes())?;
-            *place = Secret::File(path);
+            *place = SecretRef::File(path);
         }
         Ok(())
     }

@@ -33,6 +33,20 @@ pub fn check_pattern(pattern: &str) -> Result<(), PatternError> {
     parse(pattern).map(drop)
 }
 
+/// Whether a pattern by itself leaves out whatever lies in the source.
+#[must_use]
+pub fn leaves_out_everything(pattern: &str) -> bool {
+    // Names that nobody can mean by anything but a wildcard alone, hidden ones among them.
+    let strange = ["\u{7f}\u{1}", ".\u{1}\u{7f}", "\u{1}.\u{7f}.\u{1}"];
+    parse(pattern).is_ok_and(|pattern| {
+        let matches = |name: &&str| {
+            let parts = [name.as_bytes()];
+            pattern.matches(&parts, false) && pattern.matches(&parts, true)
+        };
+        !pattern.keeps && strange.iter().all(matches)
+    })
+}
+
 fn parse(pattern: &str) -> Result<Pattern, PatternError> {
     Pattern::parse(pattern).map_err(|mistake| PatternError {
         pattern: pattern.to_owned(),

@@ -14,12 +14,12 @@ use super::stored::facts::{
 use super::stored::upload::StoredUpload;
 use super::stored::{StoredRun, Text, archive::StoredArchive};
 use super::tables::{
-    APPROVALS, ARCHIVES, CHUNKS, CopyKey, DRILLS, FREEZES, JOBS, LISTINGS, MARKERS, NOT_BEFORE,
+    APPROVALS, ARCHIVES, CHUNKS, CopyRow, DRILLS, FREEZES, JOBS, LISTINGS, MARKERS, NOT_BEFORE,
     RUNS, SERIES, TOMBSTONES, UPLOADS, VALUES, all, decode,
 };
 use super::transaction::value;
 use super::{ConfigRecord, State, StateError, Tombstone};
-use crate::model::archive::{Archive, ArchiveId, Series, Sha256};
+use crate::model::archive::{Archive, ArchiveId, CopyKey, Series, Sha256};
 use crate::model::members::Members;
 use crate::model::name::{JobName, PlaceName};
 use crate::model::observed::{DrillFacts, Freeze, JobFacts, SeriesFacts};
@@ -47,7 +47,7 @@ pub(super) fn run(
 }
 
 pub(super) fn archive(
-    table: &impl ReadableTable<CopyKey, &'static [u8]>,
+    table: &impl ReadableTable<CopyRow, &'static [u8]>,
     key: (&str, &[u8; 16]),
 ) -> Result<Option<Archive>, StateError> {
     let Some(bytes) = table.get(key)? else { return Ok(None) };
@@ -193,12 +193,14 @@ impl State {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn not_before(&self) -> Result<BTreeMap<(ArchiveId, PlaceName), Timestamp>, StateError> {
+    pub fn not_before(&self) -> Result<BTreeMap<CopyKey, Timestamp>, StateError> {
         self.store.read(|txn| {
             let stored: Vec<StoredNotBefore> = all("not-before", &txn.open_table(NOT_BEFORE)?)?;
             Ok(stored
                 .into_iter()
-                .map(|record| ((ArchiveId(record.archive), record.location.0), record.until))
+                .map(|record| {
+                    (CopyKey::new(ArchiveId(record.archive), &record.location.0), record.until)
+                })
                 .collect())
         })
     }

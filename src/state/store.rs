@@ -5,13 +5,14 @@
 //! are answered all the same, since a full disk can still be read. **Invariant:** the directory's lock
 //! is held as long as the store lives, also while the file is closed, so nobody can come between.
 
+use std::error::Error as _;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use super::create::{self, Found};
@@ -47,18 +48,21 @@ struct Slot {
 struct Attempts {
     failures: u32,
     not_before: Option<Instant>,
+    /// Why the last one failed.
+    why: String,
 }
 
 impl Attempts {
     fn check(&self) -> Result<(), StateError> {
         if self.not_before.is_some_and(|not_before| Instant::now() < not_before) {
-            let source = io::Error::other("it failed just now and is tried again in a moment");
+            let source = io::Error::other(format!("{}; it is tried again in a moment", self.why));
             return Err(StateError::Io { path: PathBuf::new(), source });
         }
         Ok(())
     }
 
-    fn fail(&mut self) {
+    fn fail(&mut self, error: &StateError) {
+        self.why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         // The first failure may have been the only one.
         if self.failures > 0 {
             let factor = 1 << (self.failures - 1).min(10);
@@ -108,7 +112,7 @@ impl Store {
     /// The slot with an open file in it.
     fn slot(&self) -> Result<RwLockReadGuard<'_, Slot>, StateError> {
         loop {
-            let slot = self.slot.read().unwrap_or_else(PoisonError::into_inner);
+            let slot = self.slot.read();
             if slot.database.is_some() {
                 return Ok(slot);
             }
@@ -118,7 +122,7 @@ impl Store {
     }
 
     fn reopen(&self) -> Result<(), StateError> {
-        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot.write();
         if slot.database.is_some() {
             return Ok(());
         }
@@ -140,7 +144,7 @@ impl Store {
                 Ok(())
             }
             Err(error) => {
-                slot.opening.fail();
+                slot.opening.fail(&error);
                 Err(self.located(error))
             }
         }
@@ -150,10 +154,10 @@ impl Store {
     fn close_after(&self, error: &StateError, changing: bool) {
         // Errors with a path come from elsewhere: only redb does not know where it writes.
         if matches!(error, StateError::Io { path, .. } if path.as_os_str().is_empty()) {
-            let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+            let mut slot = self.slot.write();
             slot.database = None;
             if changing {
-                slot.writing.fail();
+                slot.writing.fail(error);
             }
         }
     }
@@ -186,7 +190,7 @@ impl Store {
         match result {
             Ok(value) => {
                 if troubled {
-                    let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+                    let mut slot = self.slot.write();
                     slot.writing = Attempts::default();
                 }
                 Ok(value)
@@ -218,7 +222,7 @@ impl Store {
 
     pub(super) fn check(&self) -> Result<bool, StateError> {
         drop(self.slot()?);
-        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot.write();
         let Some(database) = slot.database.as_mut() else {
             return Ok(true);
         };

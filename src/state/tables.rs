@@ -17,7 +17,7 @@ use super::StateError;
 pub(super) const VERSION: u64 = 1;
 
 /// A copy of an archive: its location and the archive's id.
-pub(super) type CopyKey = (&'static str, &'static [u8; 16]);
+pub(super) type CopyRow = (&'static str, &'static [u8; 16]);
 
 /// Counters and versions, as JSON numbers.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -28,7 +28,7 @@ pub(super) const RUNS: TableDefinition<u64, &[u8]> = TableDefinition::new("runs"
 pub(super) const RUN_INDEX: TableDefinition<(&str, &str, &str, u64), ()> =
     TableDefinition::new("run-index");
 /// The catalogue.
-pub(super) const ARCHIVES: TableDefinition<CopyKey, &[u8]> = TableDefinition::new("archives");
+pub(super) const ARCHIVES: TableDefinition<CopyRow, &[u8]> = TableDefinition::new("archives");
 /// Jobs by name.
 pub(super) const JOBS: TableDefinition<&str, &[u8]> = TableDefinition::new("jobs");
 /// Drills by the name of the job or series.
@@ -41,9 +41,9 @@ pub(super) const APPROVALS: TableDefinition<&str, &[u8]> = TableDefinition::new(
 /// The marker that was seen at a location, by the location's name.
 pub(super) const MARKERS: TableDefinition<&str, &[u8]> = TableDefinition::new("markers");
 /// Deletions under way.
-pub(super) const TOMBSTONES: TableDefinition<CopyKey, &[u8]> = TableDefinition::new("tombstones");
+pub(super) const TOMBSTONES: TableDefinition<CopyRow, &[u8]> = TableDefinition::new("tombstones");
 /// Verifications and copies that rest.
-pub(super) const NOT_BEFORE: TableDefinition<CopyKey, &[u8]> = TableDefinition::new("not-before");
+pub(super) const NOT_BEFORE: TableDefinition<CopyRow, &[u8]> = TableDefinition::new("not-before");
 /// Why retention rests, by kind.
 pub(super) const FREEZES: TableDefinition<&str, &[u8]> = TableDefinition::new("freezes");
 /// What jobs with `*` stand for, by the job's name.
@@ -181,7 +181,7 @@ pub(super) fn drop_text(
 /// Writes the record of a copy.
 pub(super) fn put_copy(
     txn: &WriteTransaction,
-    table: TableDefinition<'static, CopyKey, &'static [u8]>,
+    table: TableDefinition<'static, CopyRow, &'static [u8]>,
     key: (&str, &[u8; 16]),
     record: &impl Serialize,
 ) -> Result<(), StateError> {
@@ -193,7 +193,7 @@ pub(super) fn put_copy(
 /// Removes the record of a copy; `false` when there was none.
 pub(super) fn drop_copy(
     txn: &WriteTransaction,
-    table: TableDefinition<'static, CopyKey, &'static [u8]>,
+    table: TableDefinition<'static, CopyRow, &'static [u8]>,
     key: (&str, &[u8; 16]),
 ) -> Result<bool, StateError> {
     Ok(txn.open_table(table)?.remove(key)?.is_some())

@@ -12,36 +12,24 @@ use jiff::{Timestamp, ToSpan as _, Zoned};
 
 use crate::model::run::{Run, RunStatus};
 use crate::model::schedule::Schedule;
+use crate::model::words::words;
 
-/// How a day went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DayState {
-    /// Nobody remembers.
-    Unknown,
-    /// Nothing was due, and nothing ran.
-    Nothing,
-    /// Something was due, and nothing ran.
-    Missed,
-    /// Every backup failed, was cancelled or was interrupted.
-    Error,
-    /// The best one ended with a warning.
-    Warning,
-    /// One succeeded.
-    Success,
-}
-
-impl DayState {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            DayState::Unknown => "unknown",
-            DayState::Nothing => "nothing",
-            DayState::Missed => "missed",
-            DayState::Error => "error",
-            DayState::Warning => "warning",
-            DayState::Success => "success",
-        }
+words! {
+    /// How a day went.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum DayState {
+        /// Nobody remembers.
+        Unknown = "unknown",
+        /// Nothing was due, and nothing ran.
+        Nothing = "nothing",
+        /// Something was due, and nothing ran.
+        Missed = "missed",
+        /// Every backup failed, was cancelled or was interrupted.
+        Error = "error",
+        /// The best one ended with a warning.
+        Warning = "warning",
+        /// One succeeded.
+        Success = "success",
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Heard, Reason};
-use crate::model::archive::{Archive, Condition, Outcome};
+use crate::model::archive::{Archive, Condition, How, Outcome};
 use crate::model::contact::RemoteCopy;
 use crate::model::job::Job;
 use crate::model::name::PlaceName;
@@ -163,6 +163,7 @@ fn newest_at_home(situation: &Situation, job: &Job, archives: &[&Archive]) -> Op
         archive.location == job.location
             && !situation.is_dated_ahead(archive)
             && !matches!(archive.condition, Condition::Trashed { .. })
+            && !is_beside(archive)
     })?;
     let name = || newest.name.clone();
     match newest.condition {
@@ -178,6 +179,11 @@ fn newest_at_home(situation: &Situation, job: &Job, archives: &[&Archive]) -> Op
         Outcome::Partial if !newest.partial_allowed => Some(Reason::Partial(name())),
         Outcome::Partial | Outcome::Good => None,
     }
+}
+
+/// Whether another program made an archive that does not count: it says nothing of the job's own.
+fn is_beside(archive: &Archive) -> bool {
+    archive.how == How::Adopted && matches!(archive.outcome, Outcome::Suspect(_))
 }
 
 /// What is wrong with the job's own location.

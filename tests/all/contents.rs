@@ -10,12 +10,12 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use axum::response::IntoResponse as _;
 use larder::api;
-use larder::api::access::{Caller, Scope};
+use larder::api::access::Caller;
 use larder::api::problem::Problem;
 use larder::archive::{Place, Question};
-use larder::engine::{
-    ArchiveKey, Autonomy, Engine, Handle, OpenWith, Options, Reading, RequestError,
-};
+use larder::engine::{Autonomy, Engine, Handle, OpenWith, Options, Reading, RequestError};
+use larder::model::archive::CopyKey;
+use larder::model::token::Scope;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -235,13 +235,15 @@ async fn an_archive_that_was_made_to_harm_is_listed_as_it_stands() {
     std::fs::create_dir_all(instance.path("archives")).unwrap();
     instance.source("data/a", b"x");
     instance.ok(&["apply"]);
+    // It became harmful only after it was adopted.
+    sh("mkdir x; echo y > x/f; tar -cf archives/bad.tar x/f", &instance.path("."));
+    instance.ok(&["apply"]);
+    instance.ok(&["archive", "adopt", "main", "bad.tar", "--job", "web"]);
     sh(
-        "mkdir x; echo y > x/f; tar --transform 's,^x/f,../../etc/cron.d/f,' -P -cf archives/bad.tar x/f; \
+        "tar --transform 's,^x/f,../../etc/cron.d/f,' -P -cf archives/bad.tar x/f; \
          tar -P --transform 's,^x/f,/etc/shadow,' -rf archives/bad.tar x/f",
         &instance.path("."),
     );
-    instance.ok(&["apply"]);
-    instance.ok(&["archive", "adopt", "main", "bad.tar", "--job", "web"]);
     let served = Served::start(&instance).await;
     let entries = served.list("").await;
     assert_eq!(names(&entries), ["..", "etc"]);
@@ -395,7 +397,7 @@ async fn a_peer_that_lists_contents_keeps_nobody_else_waiting() {
     let instance = saved();
     let served = Served::start(&instance).await;
     let archive = served.0.view().observed.archives[0].clone();
-    let key = ArchiveKey { id: archive.id, location: archive.location };
+    let key = CopyKey { id: archive.id, location: archive.location };
     let question = Question { limit: 10, ..Question::default() };
     let list = |reading| served.0.contents(&key, question.clone(), OpenWith::Nothing, reading);
     // All begin before the first can end.

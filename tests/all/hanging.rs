@@ -30,6 +30,15 @@ struct Cage {
 impl Cage {
     /// `Err` with the reason where nothing can be mounted.
     fn new(toml: &str) -> Result<Self, String> {
+        let cage = Self::empty(toml)?;
+        let probe = cage.instance.path("probe");
+        std::fs::create_dir(&probe).unwrap();
+        drop(cage.hang("probe", &[])?);
+        Ok(cage)
+    }
+
+    /// Of which nothing can be told yet but that it has a namespace of its own.
+    fn empty(toml: &str) -> Result<Self, String> {
         let instance = Instance::new(&format!("{JOBS}{toml}"));
         instance.source("hangs/a", b"alpha");
         instance.source("other/b", b"beta");
@@ -43,10 +52,36 @@ impl Cage {
         if said(&mut cage.holder) != "held" {
             return Err("no mount namespace here".to_owned());
         }
-        let probe = cage.instance.path("probe");
-        std::fs::create_dir(&probe).unwrap();
-        drop(cage.hang("probe", &[])?);
         Ok(cage)
+    }
+
+    /// With a disk of its own for the location `usb`.
+    fn with_disk(toml: &str) -> Result<Self, String> {
+        let cage = Self::empty(toml)?;
+        let (image, usb) = (cage.instance.path("disk.img"), cage.instance.path("usb"));
+        std::fs::create_dir(&usb).unwrap();
+        let file = std::fs::File::create(&image).unwrap();
+        file.set_len(64 << 20).unwrap();
+        cage.try_inside("mkfs.ext4", &[Path::new("-qF"), &image])?;
+        cage.try_inside("mount", &["-o".as_ref(), "loop".as_ref(), &image, &usb])?;
+        // Whether it can be frozen here.
+        drop(cage.freeze()?);
+        Ok(cage)
+    }
+
+    fn try_inside(&self, program: &str, arguments: &[&Path]) -> Result<(), String> {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let output = self.inside(&command).output().map_err(|error| format!("{error}"))?;
+        let trouble = || format!("{program}: {}", text(&output.stderr).trim());
+        if output.status.success() { Ok(()) } else { Err(trouble()) }
+    }
+
+    /// From now on every write to the disk of `usb` hangs, and what is asked of it is answered from
+    /// memory, until what is returned is dropped.
+    fn freeze(&self) -> Result<Frozen<'_>, String> {
+        self.try_inside("fsfreeze", &["--freeze".as_ref(), &self.instance.path("usb")])?;
+        Ok(Frozen(self))
     }
 
     /// A command inside.
@@ -130,6 +165,17 @@ impl Drop for Hanging<'_> {
     }
 }
 
+/// A disk that is frozen.
+struct Frozen<'a>(&'a Cage);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        let thawed =
+            self.0.try_inside("fsfreeze", &["--unfreeze".as_ref(), &self.0.instance.path("usb")]);
+        thawed.unwrap();
+    }
+}
+
 /// The first line that a program says.
 fn said(child: &mut Child) -> String {
     let mut line = String::new();
@@ -145,6 +191,17 @@ macro_rules! cage_or_skip {
             skipped!("there is no /dev/fuse");
         }
         match Cage::new($toml) {
+            Ok(cage) => cage,
+            Err(why) => skipped!("{why}"),
+        }
+    }};
+}
+
+/// Ends the test where no disk can be frozen.
+macro_rules! disk_or_skip {
+    ($toml:expr) => {{
+        root_or_skip!();
+        match Cage::with_disk($toml) {
             Ok(cage) => cage,
             Err(why) => skipped!("{why}"),
         }
@@ -267,4 +324,91 @@ fn a_run_that_hangs_in_its_source_is_given_up_and_told_and_its_lane_goes_on() {
     assert!(status.contains("was given up and hangs still"), "{status}");
     drop(hanging);
     instance.wait("it has come to its end", || !cage.status().contains("hangs still"));
+}
+
+/// The archives of `away`, the oldest first, and whether each is pinned.
+fn away(instance: &Instance) -> Vec<(String, bool)> {
+    let mut archives = instance.archives();
+    archives.retain(|archive| archive["job"] == "away");
+    let mut away: Vec<_> = archives
+        .iter()
+        .map(|archive| (archive["name"].as_str().unwrap().to_owned(), archive["pinned"] == true))
+        .collect();
+    away.sort();
+    away
+}
+
+#[test]
+fn a_disk_that_writes_nothing_any_more_keeps_the_loop_from_nothing() {
+    let cage = disk_or_skip!("");
+    let instance = &cage.instance;
+    let daemon = cage.daemon();
+    for _ in 0..4 {
+        instance.ok(&["run", "away"]);
+    }
+    let names: Vec<String> = away(instance).into_iter().map(|(name, _)| name).collect();
+    // A run hangs at it, and has its door; another order for it ends, and so does what comes next.
+    let frozen = cage.freeze().unwrap();
+    let start = Instant::now();
+    let mut deletion = instance.command(&["archive", "delete", &names[0], "--yes"]);
+    let mut deletion = deletion.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    instance.wait("the deletion is under way", || {
+        instance.runs().iter().any(|run| run["kind"] == "expire" && run["status"] == "running")
+    });
+    let refused = instance.fails(1, &["archive", "pin", &names[1]]);
+    assert!(refused.contains("something else is under way at location `usb`"), "{refused}");
+    let runs = instance.runs();
+    let hangs = runs.iter().find(|run| run["status"] == "running").unwrap();
+    // It waits for the end of the run; that it was asked to stop is in its answer.
+    let mut cancel = instance.command(&["cancel", &hangs["id"].to_string()]);
+    let mut cancel = cancel.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    cage.status();
+    is_quick(start);
+    drop(frozen);
+    deletion.wait().unwrap();
+    assert!(cancel.wait().unwrap().code().is_some());
+    instance.wait("it has come to its end", || {
+        instance.runs().iter().all(|run| run["status"] != "running")
+    });
+    instance.wait("it is looked at again", || {
+        instance.larder(&["archive", "pin", &names[1]]).status.success()
+    });
+    let taken = daemon.terminate();
+    assert!(taken < Duration::from_secs(10), "{taken:?}");
+}
+
+#[test]
+fn what_was_told_of_an_order_to_a_disk_that_does_not_answer_is_what_becomes_of_it() {
+    if !full() {
+        skipped!("it waits for a minute: only with LARDER_FULL=1");
+    }
+    let cage = disk_or_skip!("");
+    let instance = &cage.instance;
+    let _daemon = cage.daemon();
+    for _ in 0..2 {
+        instance.ok(&["run", "away"]);
+    }
+    let names: Vec<String> = away(instance).into_iter().map(|(name, _)| name).collect();
+    instance.ok(&["archive", "pin", &names[0]]);
+
+    let frozen = cage.freeze().unwrap();
+    let said = instance.fails(1, &["archive", "unpin", &names[0]]);
+    assert!(said.contains(&format!("does not answer: `{}` stays pinned", names[0])), "{said}");
+    let start = Instant::now();
+    // Nothing is begun beside it.
+    let said = instance.fails(1, &["archive", "pin", &names[1]]);
+    assert!(said.contains(&format!("nothing was done with `{}`", names[1])), "{said}");
+    instance.ok(&["run", "other"]);
+    is_quick(start);
+    drop(frozen);
+    instance.wait("it is used again", || {
+        instance.larder(&["archive", "pin", &names[0]]).status.success()
+    });
+    let pinned = |index: usize| away(instance)[index].1;
+    assert!(pinned(0) && !pinned(1));
+    let frozen = cage.freeze().unwrap();
+    let said = instance.fails(1, &["archive", "pin", &names[1]]);
+    assert!(said.contains(&format!("`{}` is pinned as soon as it does", names[1])), "{said}");
+    drop(frozen);
+    instance.wait("it is pinned", || pinned(1));
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end by panicking")]
 
 use jiff::Timestamp;
-use larder::model::archive::ArchiveId;
+use larder::model::archive::{ArchiveId, CopyKey};
 use larder::model::run::{Cause, RunId, RunStatus, Work};
 use larder::state::{LOG_CAP, Opened, RunFilter, State, StateError, Tombstone};
 
@@ -120,7 +120,7 @@ fn small_facts_are_kept_replaced_and_forgotten() {
     assert_eq!(state.tombstones().unwrap(), vec![]);
 
     state.put_not_before(archive, &main, late).unwrap();
-    assert_eq!(state.not_before().unwrap()[&(archive, main.clone())], late);
+    assert_eq!(state.not_before().unwrap()[&CopyKey::new(archive, &main)], late);
     state.drop_not_before(archive, &main).unwrap();
     assert!(state.not_before().unwrap().is_empty());
 

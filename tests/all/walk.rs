@@ -5,10 +5,14 @@
 
 pub(crate) mod instance;
 
+mod adopting;
 mod archiving;
 mod crashing;
+mod ended;
+mod full_state;
 mod making_way;
 pub(crate) mod keeping;
+mod looking;
 mod mounting;
 mod moving;
 mod reloading;

@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -20,6 +20,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::guesses::{Asker, Guesses, Paid};
 use super::known::Known;
@@ -204,7 +205,7 @@ impl Gate {
     }
 
     fn proven(&self) -> MutexGuard<'_, HashMap<TokenDigest, TokenHash>> {
-        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
+        self.proven.lock()
     }
 }
 

@@ -6,8 +6,9 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// How many attempts in a row may be wrong.
 const BURST: u32 = 20;
@@ -83,7 +84,7 @@ impl Guesses {
     /// # Errors
     /// The bucket is empty; with the time until it is not.
     pub(super) fn pay(&self, asker: Asker, now: Instant) -> Result<Paid, Duration> {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.0.lock();
         let mut asker = asker;
         if buckets.len() >= ADDRESSES_MAX && !buckets.contains_key(&asker) {
             buckets.retain(|_, bucket| bucket.refilled(now).left < f64::from(BURST));
@@ -102,7 +103,7 @@ impl Guesses {
 
     /// Gives back what a right attempt paid.
     pub(super) fn give_back(&self, paid: Paid, now: Instant) {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.0.lock();
         if let Some(bucket) = buckets.get_mut(&paid.0) {
             *bucket = bucket.refilled(now);
             bucket.left = (bucket.left + 1.0).min(f64::from(BURST));
@@ -167,6 +168,6 @@ mod tests {
         guesses.pay(of(1), start).unwrap();
         // Those who were quiet are forgotten.
         guesses.pay(of(2 * ADDRESSES_MAX), start + 2 * BURST * REFILL).unwrap();
-        assert_eq!(guesses.0.lock().unwrap().len(), 1);
+        assert_eq!(guesses.0.lock().len(), 1);
     }
 }

@@ -1,14 +1,15 @@
 //! Whose tokens the configuration in force names, and which tokens were seen to be theirs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
+use super::Caller;
 use super::presented::TokenDigest;
-use super::{Caller, Scope};
 use crate::model::desired::Desired;
-use crate::model::token::TokenHash;
+use crate::model::token::{Scope, TokenHash};
 
 /// How many wrong tokens are remembered, so that one that is sent again and again costs nothing.
 const REFUTED_MAX: usize = 256;
@@ -33,16 +34,14 @@ struct Refuted {
 impl Known {
     pub(super) fn new(desired: Arc<Desired>) -> Self {
         let mut callers = BTreeMap::new();
-        let scopes = |words: &[String]| -> BTreeSet<Scope> {
-            words.iter().filter_map(|word| Scope::from_word(word)).collect()
-        };
         for token in desired.tokens.values() {
-            let caller = Caller::Token { name: token.name.clone(), scopes: scopes(&token.scopes) };
+            let scopes = token.scopes.iter().copied().collect();
+            let caller = Caller::Token { name: token.name.clone(), scopes };
             insert(&mut callers, &token.hash, caller);
         }
         for peer in desired.peers.values() {
             let Some(accept) = &peer.accept else { continue };
-            let mut scopes = scopes(&accept.scopes);
+            let mut scopes: BTreeSet<Scope> = accept.scopes.iter().copied().collect();
             // Whatever a file says: nobody beyond this host administers it as a peer.
             scopes.remove(&Scope::Admin);
             if accept.read_only {
@@ -102,7 +101,7 @@ impl Known {
     }
 
     fn refuted(&self) -> MutexGuard<'_, Refuted> {
-        self.refuted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.refuted.lock()
     }
 }
 
@@ -125,7 +124,7 @@ mod tests {
             let token = crate::model::desired::Token {
                 name: name.clone(),
                 hash,
-                scopes: vec!["status".to_owned()],
+                scopes: vec![Scope::Status],
                 place: crate::model::desired::Place::default(),
             };
             desired.tokens.insert(name, token);

@@ -6,9 +6,10 @@
 //! it is gone: what it finds serves the next one, and leaving does not save its price.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::zeroize::Zeroizing;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -44,7 +45,7 @@ struct Attempt {
 
 impl Line {
     fn attempts(&self) -> MutexGuard<'_, HashMap<TokenDigest, Attempt>> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.attempts.lock()
     }
 }
 

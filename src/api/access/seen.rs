@@ -8,13 +8,14 @@
 
 use std::sync::Arc;
 
-use super::{Caller, Scope};
+use super::Caller;
 use crate::engine::{Beat, ConfigReport, Foreseen, View};
 use crate::model::archive::{Archive, Condition};
 use crate::model::desired::{Defaults, Desired};
 use crate::model::name::PlaceName;
 use crate::model::observed::Observed;
 use crate::model::run::{Run, Work};
+use crate::model::token::Scope;
 use crate::reconcile::Plan;
 
 /// The part of a view that a caller may change something in.
@@ -55,12 +56,7 @@ pub(in crate::api) fn narrowed_to_orders(view: Arc<View>, caller: &Caller) -> Ar
     let Some(peer) = caller.peer() else { return view };
     let mut seen = of_peer(&view, peer);
     let mut observed = Observed::clone(&seen.observed);
-    let instance = &view.desired.instance;
-    let is_ours = |archive: &&Archive| {
-        let made = &archive.origin;
-        !archive.location.is_name_space()
-            && (*made == instance.name || instance.formerly.contains(made))
-    };
+    let is_ours = |archive: &&Archive| view.desired.owns(archive);
     observed.archives.extend(view.observed.archives.iter().filter(is_ours).cloned());
     seen.observed = Arc::new(observed);
     Arc::new(seen)
@@ -129,6 +125,7 @@ fn of_peer(view: &View, peer: &PlaceName) -> View {
         space: Arc::default(),
         foreseen: Foreseen::default(),
         uncovered: None,
+        stalled: None,
         listening: Arc::default(),
         beat: Beat::default(),
         notices: Arc::default(),

@@ -11,7 +11,7 @@ use super::super::access::Caller;
 use super::super::problem::Problem;
 use super::super::resolve::Need;
 use super::super::{App, accepted, dto};
-use super::{CopyQuery, find, key};
+use super::{CopyQuery, find};
 use crate::api::dto::words;
 use crate::model::archive::Archive;
 use crate::model::job::Via;
@@ -73,7 +73,30 @@ pub(in crate::api) async fn delete(
     Query(query): Query<CopyQuery>,
 ) -> Result<Response, Problem> {
     let archive = one(&app, &caller, &name, &query, Need::OneCopy)?;
-    Ok(accepted(app.handle()?.delete(&key(&archive)).await?))
+    Ok(accepted(app.handle()?.delete(&archive.key()).await?))
+}
+
+#[utoipa::path(
+    get,
+    path = "/archives/{name}/deletion",
+    tag = "archives",
+    operation_id = "archives_deletion",
+    summary = "Says whether a copy may be deleted now. Changes nothing.",
+    params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
+    responses(
+        (status = 204, description = "It may"),
+        (status = 409, description = "Something is in the way", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::api) async fn deletion(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(query): Query<CopyQuery>,
+) -> Result<StatusCode, Problem> {
+    let archive = one(&app, &caller, &name, &query, Need::OneCopy)?;
+    app.handle()?.may_delete(&archive.key()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[utoipa::path(
@@ -96,7 +119,7 @@ pub(in crate::api) async fn verify(
 ) -> Result<Response, Problem> {
     let view = app.view_for_orders(&caller);
     let archive = find(&view, &name, query.location.as_deref(), Need::OneCopy)?;
-    Ok(accepted(app.handle()?.verify(&key(archive)).await?))
+    Ok(accepted(app.handle()?.verify(&archive.key()).await?))
 }
 
 #[utoipa::path(
@@ -131,7 +154,7 @@ pub(in crate::api) async fn transfer(
         })
     });
     let via = via.transpose()?.unwrap_or_default();
-    Ok(accepted(app.handle()?.send(&key(&archive), &to, via).await?))
+    Ok(accepted(app.handle()?.send(&archive.key(), &to, via).await?))
 }
 
 #[utoipa::path(
@@ -184,7 +207,7 @@ async fn set_pinned(
     pinned: bool,
 ) -> Result<Json<dto::Archive>, Problem> {
     let mut archive = one(app, caller, name, query, Need::OneCopy)?;
-    app.handle()?.set_pinned(&key(&archive), pinned).await?;
+    app.handle()?.set_pinned(&archive.key(), pinned).await?;
     archive.pinned = pinned;
     Ok(Json(dto::Archive::new(&app.view(), &archive, None)))
 }
@@ -194,7 +217,7 @@ async fn set_pinned(
     path = "/archives/{name}/undelete",
     tag = "archives",
     operation_id = "archives_undelete",
-    summary = "Takes a copy back from the trash.",
+    summary = "Takes a copy back from the trash, and pins it.",
     params(("name" = String, Path, description = "Its id, its name where that is unique, or `ORIGIN/NAME`"), CopyQuery),
     responses(
         (status = 204, description = "It is back"),
@@ -208,7 +231,7 @@ pub(in crate::api) async fn undelete(
     Query(query): Query<CopyQuery>,
 ) -> Result<StatusCode, Problem> {
     let archive = one(&app, &caller, &name, &query, Need::Trashed)?;
-    app.handle()?.undelete(&key(&archive)).await?;
+    app.handle()?.undelete(&archive.key()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -11,8 +11,8 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{find, find_from, key};
-use crate::api::access::{Caller, Scope};
+use super::{find, find_from};
+use crate::api::access::Caller;
 use crate::api::dto::{ContentsEntry, words};
 use crate::api::problem::Problem;
 use crate::api::resolve::Need;
@@ -20,6 +20,7 @@ use crate::api::{App, PAGE_MAX, Page, dto, next_page, page_size};
 use crate::archive::{Place, Question, directory_prefix};
 use crate::engine::{OpenWith, Reading};
 use crate::model::hex;
+use crate::model::token::Scope;
 
 /// The longest path and the longest search that make sense.
 const LONGEST: usize = 4096;
@@ -145,7 +146,7 @@ pub(in crate::api) async fn contents(
     let question = query.question()?;
     let below = question.below.clone();
     let reading = if caller.peer().is_some() { Reading::Peer } else { Reading::Others };
-    let listing = app.handle()?.contents(&key(archive), question, with, reading).await;
+    let listing = app.handle()?.contents(&archive.key(), question, with, reading).await;
     let listing = listing.map_err(|error| super::download::not_opened(&caller, archive, error))?;
     let shown = dto::readable(&below);
     match listing.place {

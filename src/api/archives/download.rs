@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 
-use super::{CopyQuery, find, key};
+use super::{CopyQuery, find};
 use crate::api::access::Caller;
 use crate::api::problem::Problem;
 use crate::api::resolve::Need;
@@ -79,7 +79,7 @@ pub(in crate::api) async fn download(
 ) -> Result<Response, Problem> {
     let view = app.view_to_read(&caller);
     let archive = find(&view, &name, query.location.as_deref(), Need::AnyCopy)?;
-    let opened = app.handle()?.open_archive(&key(archive)).await;
+    let opened = app.handle()?.open_archive(&archive.key()).await;
     let file = opened.map_err(|error| not_opened(&caller, archive, error))?;
     let metadata = file.metadata().map_err(|error| unreadable(archive, &error))?;
     let length = metadata.size();

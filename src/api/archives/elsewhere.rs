@@ -53,9 +53,7 @@ pub(in crate::api) async fn fetch(
         Some(to) => location(&view, to)?,
         None => home(&view, copy)?,
     };
-    let here = |archive: &&Archive| {
-        archive.id == copy.id && view.desired.is_ours(&archive.location, &archive.origin)
-    };
+    let here = |archive: &&Archive| archive.id == copy.id && view.desired.owns(archive);
     for archive in view.observed.archives.iter().filter(here) {
         let Archive { name, location, .. } = archive;
         let (why, hint) = match archive.condition {
@@ -88,15 +86,15 @@ fn location(view: &View, name: &str) -> Result<PlaceName, Problem> {
 /// the only place that there is.
 fn home(view: &View, copy: &RemoteCopy) -> Result<PlaceName, Problem> {
     let desired = &view.desired;
-    let broken = view.observed.archives.iter().find(|archive| {
-        archive.id == copy.id && desired.is_ours(&archive.location, &archive.origin)
-    });
+    let broken = view
+        .observed
+        .archives
+        .iter()
+        .find(|archive| archive.id == copy.id && desired.owns(archive));
     if let Some(broken) = broken {
         return Ok(broken.location.clone());
     }
-    let is_its_job = |name: &_, formerly: &[_]| *name == copy.job || formerly.contains(&copy.job);
-    let job = desired.jobs.values().find(|job| is_its_job(&job.name, &job.formerly));
-    if let Some(job) = job {
+    if let Some(job) = desired.job_of(&copy.job) {
         return Ok(job.location.clone());
     }
     let mut own = desired.locations.values().filter(|place| place.owner.is_none());

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{CopyQuery, find, key};
+use super::{CopyQuery, find};
 use crate::api::App;
 use crate::api::access::Caller;
 use crate::api::problem::Problem;
@@ -47,7 +47,7 @@ pub(in crate::api) async fn description(
 ) -> Result<Json<Value>, Problem> {
     let view = app.view_to_read(&caller);
     let archive = find(&view, &name, query.location.as_deref(), Need::AnyCopy)?;
-    Ok(Json(app.handle()?.description(&key(archive)).await?))
+    Ok(Json(app.handle()?.description(&archive.key()).await?))
 }
 
 #[utoipa::path(
@@ -90,6 +90,6 @@ pub(in crate::api) async fn held(
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
             .hint("what you hold is not it: fetch it again"));
     }
-    app.handle()?.note_held(peer, &key(archive)).await?;
+    app.handle()?.note_held(peer, &archive.key()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

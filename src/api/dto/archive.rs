@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 use super::{Moment, words};
 use crate::engine::View;
 use crate::model::archive::{self as model, Condition, How, Outcome};
-use crate::model::location::Codec;
 use crate::model::observed;
 use crate::model::peer::shown_host;
 
@@ -208,26 +207,6 @@ impl From<&model::MemberCounts> for Counts {
     }
 }
 
-/// A codec as the configuration writes it.
-pub(super) fn codec_word(codec: Codec) -> String {
-    match codec {
-        Codec::None => "none".to_owned(),
-        Codec::Gzip(level) => format!("gzip:{level}"),
-        Codec::Zstd(level) => format!("zstd:{level}"),
-    }
-}
-
-/// The word for a condition.
-pub(in crate::api) fn condition_word(condition: &Condition) -> &'static str {
-    match condition {
-        Condition::Present => "present",
-        Condition::Corrupt => "corrupt",
-        Condition::Lost => "lost",
-        Condition::Unavailable => "unavailable",
-        Condition::Trashed { .. } => "trashed",
-    }
-}
-
 impl Archive {
     /// Who made it, as people are shown it.
     #[must_use]
@@ -251,17 +230,13 @@ impl Archive {
     pub fn new(view: &View, archive: &model::Archive, retention: Option<Kept>) -> Self {
         let zone = view.at.time_zone();
         let encrypted = !archive.recipients.is_empty();
-        let (outcome, reasons) = match &archive.outcome {
-            Outcome::Good => ("good", Vec::new()),
-            Outcome::Partial => ("partial", Vec::new()),
-            Outcome::Suspect(reason) => ("suspect", vec![reason.clone()]),
+        let reasons = match &archive.outcome {
+            Outcome::Good | Outcome::Partial => Vec::new(),
+            Outcome::Suspect(reason) => vec![reason.clone()],
         };
-        let (how, from) = match &archive.how {
-            How::Scheduled => ("scheduled", None),
-            How::Manual => ("manual", None),
-            How::Received { from } => ("received", Some(from.to_string())),
-            How::Copied { from, .. } => ("copied", Some(from.to_string())),
-            How::Adopted => ("adopted", None),
+        let from = match &archive.how {
+            How::Scheduled | How::Manual | How::Adopted => None,
+            How::Received { from } | How::Copied { from, .. } => Some(from.to_string()),
         };
         let trashed_until = match archive.condition {
             Condition::Trashed { until } => Some(Moment::new(until, zone)),
@@ -277,7 +252,7 @@ impl Archive {
                 .desired
                 .peer_at(&archive.location, &archive.origin)
                 .map(|peer| peer.name.to_string()),
-            own: view.desired.is_ours(&archive.location, &archive.origin),
+            own: view.desired.owns(archive),
             job: archive.job.to_string(),
             job_type: archive.job_type.word().to_owned(),
             label: archive.label.to_string(),
@@ -290,17 +265,17 @@ impl Archive {
             file_size: archive.file_size,
             stream_sha256: archive.stream_sha256.map(|hash| hash.to_string()),
             sha256: archive.file_sha256.map(|hash| hash.to_string()),
-            codec: codec_word(archive.codec),
+            codec: archive.codec.to_string(),
             encrypted,
             recipients: archive.recipients.clone(),
-            outcome: outcome.to_owned(),
+            outcome: archive.outcome.word().to_owned(),
             reasons,
             good: archive.is_good(),
-            how: how.to_owned(),
+            how: archive.how.word().to_owned(),
             from,
             received_at: archive.received_at.map(|at| Moment::new(at, zone)),
             pinned: archive.pinned,
-            condition: condition_word(&archive.condition).to_owned(),
+            condition: archive.condition.word().to_owned(),
             trashed_until,
             verified_at: archive.verified_at.map(|at| Moment::new(at, zone)),
             refuted: archive.refuted.clone(),

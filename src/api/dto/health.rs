@@ -8,6 +8,7 @@ use super::{Moment, Notices, words};
 use crate::config;
 use crate::engine::{ConfigReport, View};
 use crate::model::run::RunStatus;
+use crate::model::words::words;
 use crate::reconcile::Weight;
 use crate::status;
 
@@ -42,6 +43,9 @@ pub struct Health {
     /// Which jobs have every copy on the disk of what they save, in one line. It changes no verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub one_disk: Option<String>,
+    /// Why nothing can be begun or recorded now: the state takes nothing. It is tried again by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled: Option<String>,
     /// Who is told about failures, and how that goes. It never makes the instance `degraded`.
     #[serde(default)]
     pub notices: Notices,
@@ -160,6 +164,15 @@ impl From<&ConfigReport> for ConfigHealth {
     }
 }
 
+words! {
+    /// Whether somebody should look at an instance.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(in crate::api) enum HealthStatus {
+        Ok = "ok",
+        Degraded = "degraded",
+    }
+}
+
 impl Health {
     /// The health of the view's moment.
     #[must_use]
@@ -167,8 +180,9 @@ impl Health {
         let open = &view.observed.open_runs;
         let running = open.iter().filter(|run| run.status == RunStatus::Running);
         let problems = problems(view);
+        let status = if problems.is_empty() { HealthStatus::Ok } else { HealthStatus::Degraded };
         Self {
-            status: if problems.is_empty() { "ok" } else { "degraded" }.to_owned(),
+            status: status.word().to_owned(),
             instance: view.desired.instance.name.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_min: 1,
@@ -185,6 +199,7 @@ impl Health {
             listening: view.listening.load().addresses.clone(),
             uncovered: view.uncovered.clone(),
             one_disk: status::one_disk(&view.observed, &view.verdicts),
+            stalled: view.stalled.clone(),
             notices: Notices::new(view),
             at: Moment::new(view.at.timestamp(), view.at.time_zone()),
         }

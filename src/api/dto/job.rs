@@ -178,8 +178,8 @@ pub struct Verdict {
 
 impl From<&Policy> for Retention {
     fn from(policy: &Policy) -> Self {
-        let empty = Self {
-            mode: String::new(),
+        let counted = Self {
+            mode: policy.mode.counting().word().to_owned(),
             value: None,
             daily: None,
             weekly: None,
@@ -188,26 +188,15 @@ impl From<&Policy> for Retention {
             min_days: policy.min_days,
         };
         match policy.mode {
-            Mode::Count(value) => Self { mode: "count".to_owned(), value: Some(value), ..empty },
-            Mode::Daily(value) => Self { mode: "daily".to_owned(), value: Some(value), ..empty },
+            Mode::Count(value) | Mode::Daily(value) => Self { value: Some(value), ..counted },
             Mode::Gfs { daily, weekly, monthly, yearly } => Self {
-                mode: "gfs".to_owned(),
                 daily: Some(daily),
                 weekly: Some(weekly),
                 monthly: Some(monthly),
                 yearly: Some(yearly),
-                ..empty
+                ..counted
             },
         }
-    }
-}
-
-/// The word for a verdict.
-pub(in crate::api) fn verdict_word(verdict: status::Verdict) -> &'static str {
-    match verdict {
-        status::Verdict::Protected => "protected",
-        status::Verdict::AtRisk => "at_risk",
-        status::Verdict::Unprotected => "unprotected",
     }
 }
 
@@ -219,7 +208,7 @@ impl Verdict {
         let moment = |at: Option<jiff::Timestamp>| at.map(|at| Moment::new(at, zone));
         Self {
             job: verdict.job.to_string(),
-            verdict: verdict_word(verdict.verdict).to_owned(),
+            verdict: verdict.verdict.word().to_owned(),
             reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
             overdue: verdict.overdue,
             next_scheduled: moment(verdict.next_scheduled),
@@ -235,10 +224,10 @@ impl Verdict {
     /// 0 for protected, 1 for at risk, 2 for unprotected.
     #[must_use]
     pub fn severity(&self) -> u8 {
-        match self.verdict.as_str() {
-            "protected" => 0,
-            "at_risk" => 1,
-            _ => 2,
+        match status::Verdict::from_word(&self.verdict) {
+            Some(status::Verdict::Protected) => 0,
+            Some(status::Verdict::AtRisk) => 1,
+            Some(status::Verdict::Unprotected) | None => 2,
         }
     }
 }
@@ -294,7 +283,7 @@ impl Job {
             retention,
             schedule: job.schedule.in_words(),
             place: job.place.to_string(),
-            state: if job.ended.is_some() { "absent" } else { "present" }.to_owned(),
+            state: job.state().word().to_owned(),
             next_scheduled: verdict.as_ref().and_then(|verdict| verdict.next_scheduled),
             next_run: verdict.as_ref().and_then(|verdict| verdict.next_run),
             last_run,

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::archive::codec_word;
 use super::network::held;
 use super::{Forecast, Held, words};
 use crate::engine::View;
@@ -70,15 +69,13 @@ impl Location {
     /// The location, as the view has it.
     #[must_use]
     pub fn new(view: &View, location: &model::Location) -> Self {
-        let (state, reason, free, total) = match view.observed.locations.get(&location.name) {
-            None => ("unknown", None, None, None),
-            Some(LocationState::Available { free, total }) => {
-                ("available", None, Some(*free), Some(*total))
+        let state = view.observed.locations.get(&location.name);
+        let (reason, free, total) = match state {
+            None => (None, None, None),
+            Some(LocationState::Available { free, total }) => (None, Some(*free), Some(*total)),
+            Some(LocationState::Unavailable(reason) | LocationState::Suspect(reason)) => {
+                (Some(reason.clone()), None, None)
             }
-            Some(LocationState::Unavailable(reason)) => {
-                ("unavailable", Some(reason.clone()), None, None)
-            }
-            Some(LocationState::Suspect(reason)) => ("suspect", Some(reason.clone()), None, None),
         };
         let here = view.observed.archives.iter().filter(|a| a.location == location.name);
         let trashed = |a: &&crate::model::archive::Archive| {
@@ -88,15 +85,15 @@ impl Location {
         let foreign = view.observed.foreign.iter().filter(|f| f.location == location.name).count();
         Self {
             name: location.name.to_string(),
-            kind: "folder".to_owned(),
+            kind: model::LocationType::Folder.word().to_owned(),
             path: location.path.display().to_string(),
-            compress: codec_word(location.codec),
+            compress: location.codec.to_string(),
             encrypted: !location.encrypt_to.is_empty(),
             removable: location.removable,
             require_mount: location.require_mount,
             offsite: location.offsite,
             min_free: location.min_free.0,
-            state: state.to_owned(),
+            state: state.map_or(words::UNSEEN, LocationState::word).to_owned(),
             reason,
             free,
             total,

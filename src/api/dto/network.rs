@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::health::HealthStatus;
 use super::{Health, Moment, Run, Shares, Verdict, words};
 use crate::engine::View;
 use crate::model::archive::{Archive, Condition};
@@ -13,13 +14,11 @@ use crate::model::name::{InstanceName, PlaceName};
 use crate::model::peer::{Peer, PeerKind, shown_host};
 use crate::model::run::RunStatus;
 use crate::reconcile::watch;
+use crate::status;
 
 mod order;
 
 pub use order::{Urgency, troubled, urgent_first};
-
-/// The words of a verdict.
-const VERDICTS: [&str; 3] = ["protected", "at_risk", "unprotected"];
 
 /// An instance: an entry of `/network`. Of a peer that never answered only the first fields say
 /// something.
@@ -326,9 +325,9 @@ impl Member {
 
     /// Takes what a peer told about itself. Words that nobody here knows say nothing.
     fn take(&mut self, view: &View, told: Self) {
-        let is_verdict = |word: &String| VERDICTS.contains(&word.as_str());
+        let is_verdict = |word: &String| status::Verdict::from_word(word).is_some();
         let is_run = |run: &MemberRun| RunStatus::from_word(&run.status).is_some();
-        self.health = told.health.filter(|word| matches!(word.as_str(), "ok" | "degraded"));
+        self.health = told.health.filter(|word| HealthStatus::from_word(word).is_some());
         self.problems = told.problems;
         self.jobs = told.jobs.map(|jobs| {
             let known = |job: MemberJob| MemberJob {
@@ -345,13 +344,10 @@ impl Member {
                 let origin = held.origin.parse::<InstanceName>().ok();
                 let origin = origin.as_ref();
                 let instance = &view.desired.instance;
-                let is_ours = |name: &InstanceName| {
-                    *name == instance.name || instance.formerly.contains(name)
-                };
                 let peer = origin.and_then(|origin| view.desired.peer_of_origin(origin));
                 Held {
                     peer: peer.map(|peer| peer.name.to_string()),
-                    own: origin.is_some_and(is_ours),
+                    own: origin.is_some_and(|name| instance.is_or_was(name)),
                     ..held
                 }
             };

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Moment;
-use crate::engine::{self, TestedNotice, View};
-use crate::model::desired::NotifyTarget;
+use crate::engine;
+use crate::engine::{TestedNotice, View};
+use crate::model::desired::{Event, NotifyTarget};
 
 /// How telling people goes; part of `GET /health`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -70,7 +71,7 @@ impl Notices {
         let target = |target: &engine::NoticeTarget| NoticeTarget {
             name: target.name.to_string(),
             kind: target.kind.to_owned(),
-            events: target.events.clone(),
+            events: target.events.iter().map(|event| event.word().to_owned()).collect(),
             last_success: target.last_success.map(moment),
             failing_since: target.failing_since.map(moment),
             pending: target.pending,
@@ -85,9 +86,7 @@ fn remarks(view: &View) -> Vec<String> {
     let mut all = view.desired.notify.values();
     let hears = all.any(|notify| match notify.target {
         NotifyTarget::PingUrl(_) => true,
-        NotifyTarget::Url(_) | NotifyTarget::MailTo(_) => {
-            notify.on.iter().any(|event| event == "failure")
-        }
+        NotifyTarget::Url(_) | NotifyTarget::MailTo(_) => notify.on.contains(&Event::Failure),
     });
     if view.desired.notify.is_empty() {
         lines.push("nobody is told about failures: write a `[notify.NAME]`".to_owned());

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{Moment, words};
 use crate::engine::View;
-use crate::engine::pairing as engine;
+use crate::engine::peers::pairing as engine;
 
 /// A peer to add.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::run::{cause_word, in_words};
+use super::run::in_words;
 use super::{Moment, words};
 use crate::engine::View;
 use crate::model::archive::{Archive, ArchiveId, Series};
@@ -15,8 +15,8 @@ use crate::model::job::Job;
 use crate::model::name::JobName;
 use crate::model::observed::Freeze;
 use crate::model::peer::shown_host;
+use crate::reconcile as model;
 use crate::reconcile::guards::frozen;
-use crate::reconcile::{self as model, Weight};
 
 /// What will be done, and what is held back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -225,12 +225,8 @@ impl Day {
 
 impl From<&model::Note> for Note {
     fn from(note: &model::Note) -> Self {
-        let weight = match note.weight {
-            Weight::Problem => "problem",
-            Weight::Remark => "remark",
-        };
         Self {
-            weight: weight.to_owned(),
+            weight: note.weight.word().to_owned(),
             job: note.job.as_ref().map(ToString::to_string),
             text: note.text.clone(),
         }
@@ -249,7 +245,7 @@ impl Plan {
             kind: action.work.word().to_owned(),
             job: action.work.job().map(ToString::to_string),
             what: in_words(&find, &action.work),
-            cause: cause_word(&action.cause).to_owned(),
+            cause: action.cause.word().to_owned(),
             reasons: action.reasons.clone(),
             needs_bytes: action.needs,
             frees_bytes: action.frees,

@@ -173,7 +173,7 @@ impl Run {
             size_bytes: run.size_bytes,
             kind: run.work.word().to_owned(),
             what: in_words(find, &run.work),
-            cause: cause_word(&run.cause).to_owned(),
+            cause: run.cause.word().to_owned(),
             due,
             attempt,
             queued_at: Moment::new(run.queued_at, zone),
@@ -234,16 +234,6 @@ impl Subject {
             location: location.map(ToString::to_string),
             to: to.map(ToString::to_string),
         }
-    }
-}
-
-/// The word for a cause.
-pub(super) fn cause_word(cause: &Cause) -> &'static str {
-    match cause {
-        Cause::Due { .. } => "due",
-        Cause::First => "first",
-        Cause::Manual => "manual",
-        Cause::Reconcile => "reconcile",
     }
 }
 

@@ -10,13 +10,29 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::job::{JobType as ModelJobType, Via as ModelVia};
+use super::health;
+use crate::model::archive::{Condition as ModelCondition, How, Outcome};
+use crate::model::contact::Presence;
+use crate::model::job::{JobState as ModelJobState, JobType as ModelJobType, Via as ModelVia};
+use crate::model::location::LocationType as ModelLocationType;
+use crate::model::observed::{
+    DrillOutcome as ModelDrillOutcome, LocationState as ModelLocationState,
+};
+use crate::model::peer::PeerType;
 use crate::model::restore::Part as ModelPart;
-use crate::model::run::{RunStatus as ModelRunStatus, Work};
+use crate::model::retention::Counting;
+use crate::model::run::{Cause, RunStatus as ModelRunStatus, Work};
+use crate::reconcile::Weight;
+use crate::status::{Verdict, days};
+use crate::{archive, config, coverage, restore};
 
-/// What a list of archives can be narrowed to.
-pub(in crate::api) const CONDITIONS: [&str; 6] =
-    ["present", "corrupt", "lost", "unavailable", "trashed", "foreign"];
+/// What a list of archives can be narrowed to: their conditions, and what is no archive of ours.
+pub(crate) const CONDITIONS: [&str; 6] = {
+    let [first, second, third, fourth, fifth] = ModelCondition::WORDS;
+    [first, second, third, fourth, fifth, "foreign"]
+};
+/// The state of a location before anybody looked.
+pub(super) const UNSEEN: &str = "unknown";
 
 fn closed<T: AsRef<str>>(description: &str, words: impl IntoIterator<Item = T>) -> RefOr<Schema> {
     let words = words.into_iter().map(|word| word.as_ref().to_owned());
@@ -47,63 +63,57 @@ macro_rules! described {
 
 described! {
     /// Where a run stands.
-    RunStatus = |doc| closed(doc, ModelRunStatus::ALL.map(ModelRunStatus::word));
+    RunStatus = |doc| closed(doc, ModelRunStatus::WORDS);
     /// What a run does.
     RunKind = |doc| closed(doc, Work::WORDS);
     /// How a copy travels to a peer.
-    Via = |doc| closed(doc, ModelVia::ALL.map(ModelVia::word));
+    Via = |doc| closed(doc, ModelVia::WORDS);
     /// Why a run was queued.
-    RunCause = |doc| closed(doc, ["due", "first", "manual", "reconcile"]);
+    RunCause = |doc| closed(doc, Cause::WORDS);
     /// The type of a job.
-    JobType = |doc| closed(doc, ModelJobType::ALL.map(ModelJobType::word));
+    JobType = |doc| closed(doc, ModelJobType::WORDS);
     /// Whether a job is there, or was ended.
-    JobState = |doc| closed(doc, ["present", "absent"]);
+    JobState = |doc| closed(doc, ModelJobState::WORDS);
     /// How a policy counts.
-    RetentionMode = |doc| closed(doc, ["count", "daily", "gfs"]);
+    RetentionMode = |doc| closed(doc, Counting::WORDS);
     /// How well a job is protected.
-    VerdictWord = |doc| closed(doc, ["protected", "at_risk", "unprotected"]);
+    VerdictWord = |doc| closed(doc, Verdict::WORDS);
     /// What a drill found: `unable` when it cannot be found out on this host as it is.
-    DrillOutcome = |doc| closed(doc, ["proven", "failed", "unable"]);
+    DrillOutcome = |doc| closed(doc, ModelDrillOutcome::WORDS);
     /// How a day of a job went.
-    DayState = |doc| closed(doc, ["unknown", "nothing", "missed", "error", "warning", "success"]);
+    DayState = |doc| closed(doc, days::DayState::WORDS);
     /// In what state a copy is.
-    Condition = |doc| closed(doc, &CONDITIONS[..5]);
+    Condition = |doc| closed(doc, ModelCondition::WORDS);
     /// What a list of archives can be narrowed to.
     ListedCondition = |doc| closed(doc, CONDITIONS);
     /// How well an archive was made.
-    ArchiveOutcome = |doc| closed(doc, ["good", "partial", "suspect"]);
+    ArchiveOutcome = |doc| closed(doc, Outcome::WORDS);
     /// How a copy came to be.
-    ArchiveHow = |doc| closed(doc, ["scheduled", "manual", "received", "copied", "adopted"]);
+    ArchiveHow = |doc| closed(doc, How::WORDS);
     /// The type of a location.
-    LocationType = |doc| closed(doc, ["folder"]);
+    LocationType = |doc| closed(doc, ModelLocationType::WORDS);
     /// Whether a location can be used; `unknown` before anybody looked.
-    LocationState = |doc| closed(doc, ["available", "unavailable", "suspect", "unknown"]);
+    LocationState = |doc| closed(doc, ModelLocationState::WORDS.into_iter().chain([UNSEEN]));
     /// Whether somebody must act on a note.
-    NoteWeight = |doc| closed(doc, ["problem", "remark"]);
+    NoteWeight = |doc| closed(doc, Weight::WORDS);
     /// How bad a finding in the configuration is.
-    Severity = |doc| closed(doc, ["error", "warning"]);
+    Severity = |doc| closed(doc, config::Severity::WORDS);
     /// Whether somebody should look at an instance.
-    HealthStatus = |doc| closed(doc, ["ok", "degraded"]);
+    HealthStatus = |doc| closed(doc, health::HealthStatus::WORDS);
     /// A step of a restore.
-    Part = |doc| closed(doc, ModelPart::ALL.map(ModelPart::word));
+    Part = |doc| closed(doc, ModelPart::WORDS);
     /// What came of a step.
-    StepOutcome = |doc| closed(doc, ["done", "failed", "unfinished", "not done"]);
+    StepOutcome = |doc| closed(doc, STEPS.map(restore::Outcome::word));
     /// What a member of an archive is.
-    MemberKind = |doc| closed(
-        doc,
-        ["file", "directory", "hardlink", "symlink", "fifo", "char", "block"],
-    );
+    MemberKind = |doc| closed(doc, archive::EntryKind::WORDS);
     /// What there is on a host.
-    CoveredKind = |doc| closed(doc, ["database", "app", "directory", "volume"]);
+    CoveredKind = |doc| closed(doc, coverage::Thing::WORDS);
     /// Whether a job keeps it.
-    Coverage = |doc| closed(doc, ["yes", "partly", "no", "unknown"]);
+    Coverage = |doc| closed(doc, coverage::Cover::WORDS);
     /// How a peer is reached.
-    PeerKind = |doc| closed(
-        doc,
-        ["instance", "backup-channel", "direct-ssh-direct", "direct-ssh-via-relay"],
-    );
+    PeerKind = |doc| closed(doc, PeerType::WORDS);
     /// What is known of a peer's presence.
-    PeerStatus = |doc| closed(doc, ["unknown", "online", "offline", "error"]);
+    PeerStatus = |doc| closed(doc, Presence::WORDS);
     /// A SHA-256, in hex.
     Sha256Hex = |doc| text(doc).pattern(Some("^[0-9a-f]{64}$")).into();
     /// The name of a job, or of one series of a job with `*`.
@@ -122,6 +132,13 @@ described! {
     CodecWord = |doc| text(doc).pattern(Some("^(none|gzip:[0-9]+|zstd:[0-9]+)$")).into();
 }
 
+/// What came of a step, in the order in which people are told.
+const STEPS: [restore::Outcome; 4] = [
+    restore::Outcome::Done,
+    restore::Outcome::Failed,
+    restore::Outcome::Begun,
+    restore::Outcome::NotDone,
+];
 /// What a name may be made of; the model has the last word.
 const JOB_NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,49}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,63})?$";
 /// `CREATED.ID.LOCATION`.

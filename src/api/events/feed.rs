@@ -1,13 +1,14 @@
 //! Turns what the engine tells into events, as long as anybody may want them.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, Weak};
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::hub::{Events, lock};
+use super::hub::Events;
 use super::message::{About, Message, Subject};
 use crate::api::dto;
 use crate::engine::{Event, Handle, View};
@@ -30,7 +31,7 @@ pub(super) async fn feed(to: Weak<Mutex<Events>>, handle: Handle, mut from: Rece
                 }
                 let told = teller.tell(&handle, event.ok()).await;
                 let Some(events) = to.upgrade() else { return };
-                let mut events = lock(&events);
+                let mut events = events.lock();
                 told.messages.iter().for_each(|message| events.tell(message));
                 if told.rights_changed {
                     events.part_from_guests();
@@ -45,7 +46,7 @@ pub(super) async fn feed(to: Weak<Mutex<Events>>, handle: Handle, mut from: Rece
         }
     }
     if let Some(events) = to.upgrade() {
-        lock(&events).end();
+        events.lock().end();
     }
 }
 

@@ -5,9 +5,10 @@
 //! and [`QUEUE`] events wait for each; whoever does not keep up is dropped and may come back.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::feed;
@@ -87,7 +88,7 @@ impl Hub {
         wants: Wants,
         last: Option<&str>,
     ) -> Result<Subscription, Refused> {
-        let mut events = self.lock();
+        let mut events = self.0.lock();
         if !events.is_fed {
             events.is_fed = true;
             let (from, handle) = (handle.subscribe(), handle.clone());
@@ -95,17 +96,9 @@ impl Hub {
         }
         events.subscribe(wants, last)
     }
-
-    fn lock(&self) -> MutexGuard<'_, Events> {
-        lock(&self.0)
-    }
 }
 
 /// What is guarded is changed in single steps, so a panic elsewhere leaves it usable.
-pub(super) fn lock(events: &Mutex<Events>) -> MutexGuard<'_, Events> {
-    events.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Events {
     fn subscribe(&mut self, wants: Wants, last: Option<&str>) -> Result<Subscription, Refused> {
         if self.has_ended {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::text::{Exposition, Value};
-use crate::api::dto::condition_word;
 use crate::engine::View;
 use crate::model::archive::{Archive, Condition};
 use crate::model::contact::Presence;
@@ -129,7 +128,7 @@ fn stocks(view: &View) -> BTreeMap<&PlaceName, Stock> {
     let mut stocks: BTreeMap<&PlaceName, Stock> = BTreeMap::new();
     for archive in &view.observed.archives {
         let stock = stocks.entry(&archive.location).or_default();
-        let pair = stock.by_condition.entry(condition_word(&archive.condition)).or_default();
+        let pair = stock.by_condition.entry(archive.condition.word()).or_default();
         pair.0 += 1;
         pair.1 = pair.1.saturating_add(archive.file_size);
         if archive.condition == Condition::Present {

@@ -1,19 +1,18 @@
 //! Jobs: how well each is protected, what it made, and what was proved.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::LastRuns;
 use super::text::{Exposition, Value, seconds};
-use crate::api::dto::verdict_word;
 use crate::engine::View;
 use crate::model::archive::Archive;
+use crate::model::name::JobName;
 use crate::model::observed::DrillOutcome;
+use crate::reconcile::expiry::Lineage;
 use crate::status::{JobVerdict, Verdict};
-
-const VERDICTS: [Verdict; 3] = [Verdict::Protected, Verdict::AtRisk, Verdict::Unprotected];
-const OUTCOMES: [&str; 3] = ["proven", "failed", "unable"];
 
 /// Verdicts, and how the last runs went.
 pub(super) fn jobs(text: &mut Exposition, view: &View, last_runs: &LastRuns) {
@@ -81,8 +80,8 @@ pub(super) fn jobs(text: &mut Exposition, view: &View, last_runs: &LastRuns) {
         "How well the job is protected: 1 for the verdict that holds.",
         |samples| {
             for one in verdicts {
-                for verdict in VERDICTS {
-                    let labels = [("job_id", one.job.as_str()), ("verdict", verdict_word(verdict))];
+                for verdict in Verdict::ALL {
+                    let labels = [("job_id", one.job.as_str()), ("verdict", verdict.word())];
                     samples.put(&labels, Value::Flag(one.verdict == verdict));
                 }
             }
@@ -117,7 +116,7 @@ pub(super) fn archives(text: &mut Exposition, view: &View) {
     let mut each = |name: &str, help: &str, value: &dyn Fn(&Stock<'_>) -> Value| {
         text.gauge(name, help, |samples| {
             for ((job, location), stock) in &stocks {
-                samples.put(&[("job_id", job), ("location", location)], value(stock));
+                samples.put(&[("job_id", job.as_str()), ("location", location)], value(stock));
             }
         });
     };
@@ -144,23 +143,16 @@ pub(super) fn archives(text: &mut Exposition, view: &View) {
     );
 }
 
-fn stocks(view: &View) -> BTreeMap<(&str, &str), Stock<'_>> {
+/// By the name of the job today, and the location.
+type Stocks<'a> = BTreeMap<(Cow<'a, JobName>, &'a str), Stock<'a>>;
+
+fn stocks(view: &View) -> Stocks<'_> {
     let desired = &view.desired;
-    let jobs = desired.jobs.values();
-    let renamed: BTreeMap<&str, &str> = jobs
-        .flat_map(|job| job.formerly.iter().map(|name| (name.as_str(), job.name.as_str())))
-        .collect();
-    let instance = &desired.instance;
-    let is_ours = |archive: &&Archive| {
-        let made_here =
-            archive.origin == instance.name || instance.formerly.contains(&archive.origin);
-        let is_received = archive.location.is_name_space();
-        made_here && !is_received && archive.is_good()
-    };
-    let mut stocks: BTreeMap<(&str, &str), Stock<'_>> = BTreeMap::new();
+    let lineage = Lineage::of(desired);
+    let is_ours = |archive: &&Archive| desired.owns(archive) && archive.is_good();
+    let mut stocks = Stocks::new();
     for archive in view.observed.archives.iter().filter(is_ours) {
-        let job = archive.job.as_str();
-        let job = renamed.get(job).copied().unwrap_or(job);
+        let job = lineage.job(&archive.job);
         let made = archive.created_at;
         let stock = stocks.entry((job, archive.location.as_str())).or_insert(Stock {
             archives: 0,
@@ -209,7 +201,7 @@ pub(super) fn drills(text: &mut Exposition, view: &View) {
             for one in verdicts {
                 let Some(drill) = &one.last_drill else { continue };
                 let holds = DrillOutcome::word(&drill.outcome);
-                for outcome in OUTCOMES {
+                for outcome in DrillOutcome::WORDS {
                     let labels = [("job_id", one.job.as_str()), ("outcome", outcome)];
                     samples.put(&labels, Value::Flag(outcome == holds));
                 }

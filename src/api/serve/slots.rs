@@ -8,9 +8,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// How long a connection may be without a request before it makes room for another.
@@ -60,14 +61,10 @@ impl Slots {
         Self { in_all, per_address, taken: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A place for a connection from there, if there is one or can be made.
     pub(super) fn take(self: &Arc<Self>, from: Option<IpAddr>) -> Option<Slot> {
         let now = Instant::now();
-        let mut taken = self.lock();
+        let mut taken = self.taken.lock();
         if let Some(from) = from {
             let is_same = |entry: &Entry| entry.from == Some(from);
             if taken.entries.values().filter(|entry| is_same(entry)).count() >= self.per_address {
@@ -87,7 +84,7 @@ impl Slots {
     }
 
     fn set_idle_since(&self, number: u64, since: Option<Instant>) {
-        if let Some(entry) = self.lock().entries.get_mut(&number) {
+        if let Some(entry) = self.taken.lock().entries.get_mut(&number) {
             entry.idle_since = since;
             entry.asks_for = None;
         }
@@ -112,7 +109,7 @@ impl Slot {
     /// A request is under way, of the address that a proxy names; nothing when the connection was to
     /// make room before it came.
     pub(super) fn busy(&self, asks_for: Option<IpAddr>) -> Option<Busy> {
-        let mut taken = self.slots.lock();
+        let mut taken = self.slots.taken.lock();
         let is_one_too_many = asks_for.is_some() && {
             let same = taken.entries.values().filter(|entry| entry.asks_for == asks_for);
             same.count() >= self.slots.per_address
@@ -131,7 +128,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.lock().entries.remove(&self.number);
+        self.slots.taken.lock().entries.remove(&self.number);
     }
 }
 
@@ -186,7 +183,7 @@ mod tests {
         assert!(older.evicted.is_cancelled());
         assert!(!old.evicted.is_cancelled() && !busy.evicted.is_cancelled());
         drop(older);
-        assert_eq!(slots.lock().entries.len(), 3, "a slot was given back twice");
+        assert_eq!(slots.taken.lock().entries.len(), 3, "a slot was given back twice");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::api::access::{Caller, Gate, KEY_HEADER, Scope};
+use crate::api::access::{Caller, Gate, KEY_HEADER};
 use crate::api::{App, Source, behind};
 use crate::model::desired::{Desired, Place, Token};
 use crate::model::location::Location;
@@ -16,6 +16,7 @@ use crate::model::peer::{Accept, Peer, PeerKind};
 use crate::model::retention::{Mode, Policy};
 use crate::model::run::{Cause, Run, RunId, RunStatus, Work};
 use crate::model::size::Bytes;
+use crate::model::token::Scope;
 use crate::model::token::TokenHash;
 
 const SCOPES: [&str; 7] = ["status", "list", "send", "fetch", "run", "delete", "restore"];
@@ -38,7 +39,7 @@ fn with_peer(desired: &mut Desired, name: &str, scopes: &[&str]) {
         location: received,
         quota: None,
         retention: Policy { mode: Mode::Count(7), min_days: 3 },
-        scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+        scopes: scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
         immutable_for: SignedDuration::from_hours(30 * 24),
         read_only: false,
         max_open_uploads: 4,
@@ -63,7 +64,7 @@ fn with_token(desired: &mut Desired, name: &str, scopes: &[&str]) {
     let token = Token {
         name: name.parse().unwrap(),
         hash: hash(name),
-        scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+        scopes: scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
         place: Place::default(),
     };
     desired.tokens.insert(token.name.clone(), token);
@@ -137,6 +138,7 @@ fn ways(word: &str) -> Vec<(Method, String)> {
         (Method::GET, path("/download")),
         (Method::GET, path("/restore/status")),
         (Method::DELETE, path("")),
+        (Method::GET, path("/deletion")),
         (Method::POST, path("/verify")),
         (Method::POST, path("/transfer")),
         (Method::POST, path("/undelete")),

@@ -5,10 +5,11 @@
 //! to be: a field that the document does not name is a mistake.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use jsonschema::Validator;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 const PROBLEM_JSON: &str = "application/problem+json";
@@ -59,7 +60,7 @@ impl Conformance {
 
     /// Operations that were asked something so far, and what they answered.
     pub(crate) fn seen(&self) -> BTreeMap<String, BTreeSet<u16>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen.lock().clone()
     }
 
     /// The path of the document that a request went to: literal parts win, from the left.
@@ -100,7 +101,7 @@ impl Conformance {
             return self.refused(exchange, &[405]);
         };
         let name = format!("{} {template}", method.to_uppercase());
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         seen.entry(name).or_default().insert(exchange.status);
         drop(seen);
         let response = &operation["responses"][exchange.status.to_string()];
@@ -157,7 +158,7 @@ impl Conformance {
     /// The validator of a schema of the document, made once.
     fn validator(&self, schema: &Value) -> Result<Arc<Validator>, String> {
         let key = schema.to_string();
-        let mut known = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.validators.lock();
         if let Some(validator) = known.get(&key) {
             return Ok(Arc::clone(validator));
         }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::api::access::{Caller, Scope};
+use crate::api::access::Caller;
 use crate::api::{App, Source, finish, routes};
 use crate::model::contact::{Contact, Holdings, RemoteCopy};
 use crate::model::desired::{Place, SecretRef};
 use crate::model::peer::{Accept, Peer, PeerKind, Ssh};
+use crate::model::token::Scope;
 
 const HASH: &str = "$2b$12$canarycanarycanarycanarycanarycanarycanarycanarycanaryc";
 
@@ -39,7 +40,7 @@ fn with_peers(archives: Vec<Archive>) -> View {
             location: "main".parse().unwrap(),
             quota: None,
             retention,
-            scopes: vec!["status".to_owned()],
+            scopes: vec![Scope::Status],
             immutable_for: SignedDuration::from_hours(24),
             read_only: false,
             max_open_uploads: 4,

@@ -1,19 +1,31 @@
 //! Which archive a word means, situation by situation.
 
 use super::*;
-use crate::api::resolve::{Need, Question, Unresolved, resolve};
-use crate::model::name::InstanceName;
+use crate::api::resolve::{Need, Question, Unresolved, Whose, resolve};
+use crate::model::desired::Desired;
+use crate::reconcile::expiry::Lineage;
+
+/// `jerry`, once `jerry-old`, with a job `site` that was called `blog`.
+static DESIRED: LazyLock<Desired> = LazyLock::new(|| {
+    let renamed = "[job.site]\ntype = \"custom_dir\"\nsource_path = \"/srv/site\"\n\
+                   schedule = \"0 3 * * *\"\nretention = { mode = \"count\", value = 7 }\n\
+                   location = \"main\"\nformerly = [\"blog\"]\n";
+    let text = TOML.replace("[instance]", "[instance]\nformerly = [\"jerry-old\"]") + renamed;
+    let parsed = config::parse(&Files::default().with("larder.toml", &text), "/etc".as_ref());
+    parsed.desired.expect("the configuration is valid")
+});
 
 /// What `text` means among `archives`: `NAME at LOCATION`, or why it means nothing.
 fn check(archives: &[Archive], text: &str, location: Option<&str>, need: Need) -> String {
-    let own: Vec<InstanceName> = vec!["jerry".parse().unwrap(), "jerry-old".parse().unwrap()];
-    match resolve(Question { text, location, need, own: &own }, archives) {
+    let lineage = Lineage::of(&DESIRED);
+    match resolve(Question { text, location, need, whose: Whose::Ours(&lineage) }, archives) {
         Ok(found) => format!("{} of {} at {}", found.name, found.origin, found.location),
         Err(error) => {
             let several = match &error {
                 Unresolved::SeveralArchives { candidates, .. }
                 | Unresolved::SeveralCopies { candidates, .. } => candidates.len(),
                 Unresolved::NotFound { .. }
+                | Unresolved::Elsewhere { .. }
                 | Unresolved::NotTrashed { .. }
                 | Unresolved::When { .. } => 0,
             };
@@ -81,6 +93,21 @@ fn latest_is_the_newest_good_archive_of_our_job_also_under_our_earlier_name() {
 }
 
 #[test]
+fn what_a_job_made_under_its_earlier_name_is_found_under_both() {
+    let before = Archive { job: "blog".parse().unwrap(), ..archive(1, "a", 5) };
+    let theirs = Archive { origin: "tom".parse().unwrap(), ..before.clone() };
+    let theirs = Archive { id: archive(2, "b", 6).id, name: "b".parse().unwrap(), ..theirs };
+    let all = [before, theirs];
+    assert_eq!(any(&all, "site@latest"), "a of jerry at main");
+    assert_eq!(any(&all, "site@2026-05-05"), "a of jerry at main");
+    assert_eq!(any(&all, "blog@latest"), "a of jerry at main");
+    assert_eq!(any(&all, "tom/blog@latest"), "b of tom at main");
+    let since = Archive { job: "site".parse().unwrap(), ..archive(3, "c", 7) };
+    let all = [all[0].clone(), since];
+    assert_eq!(any(&all, "site@latest"), "c of jerry at main");
+}
+
+#[test]
 fn a_job_with_a_slash_in_its_name_is_a_job_and_not_an_origin() {
     let app = Archive { job: "apps/nextcloud".parse().unwrap(), ..archive(1, "a", 5) };
     assert_eq!(any(&[app], "apps/nextcloud@latest"), "a of jerry at main");
@@ -95,6 +122,22 @@ fn what_is_in_the_trash_is_named_only_when_nothing_else_is() {
     assert_eq!(check(&all, "a", None, Need::OneCopy), "a of jerry at main");
     assert_eq!(check(&all, "a", None, Need::Trashed), "a of jerry at usb");
     assert_eq!(any(&[gone], "a"), "a of jerry at usb");
+}
+
+#[test]
+fn what_rests_elsewhere_is_said_to_rest_there() {
+    let there = archive(1, "jerry_web_20260508", 8);
+    for word in ["jerry_web_20260508", "web@latest", "web@2026-05-08"] {
+        let said = check(std::slice::from_ref(&there), word, Some("usb"), Need::AnyCopy);
+        let wanted = format!("`usb` does not hold `{word}`; it rests at `main` (0); ");
+        assert!(said.starts_with(&wanted), "{said}");
+    }
+    let both = [copied(&there), there];
+    insta::assert_snapshot!(
+        check(&both, "web@latest", Some("nas"), Need::OneCopy),
+        @"`nas` does not hold `web@latest`; it rests at `main` and `usb` (0); name such a place with `--location`, or none"
+    );
+    assert!(check(&both, "web@2026-05-01", Some("nas"), Need::OneCopy).starts_with("there is no"));
 }
 
 #[test]

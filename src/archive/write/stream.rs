@@ -12,31 +12,13 @@ use crate::archive::lane::{Closed, Filler};
 use crate::archive::layers;
 use crate::archive::manifest::{self, Line, Spool, State};
 use crate::archive::metadata;
+use crate::archive::pipeline::Failure;
 use crate::archive::tarball::{Member as Head, Tarball, decimal, sparse_map};
 use crate::archive::{Spec, WriteError};
 use crate::model::archive::{MemberCounts, Sha256};
 use crate::progress::Progress;
 use crate::source::{Extent, FileBody, Findings, Kind, Member, Metadata, Source, Time, What};
 use crate::stop::Stop;
-
-/// Why the first stage ended early.
-pub(super) enum Failure {
-    /// A later stage ended, and knows why.
-    Closed,
-    Error(WriteError),
-}
-
-impl From<Closed> for Failure {
-    fn from(_: Closed) -> Self {
-        Failure::Closed
-    }
-}
-
-impl<E: Into<WriteError>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Failure::Error(error.into())
-    }
-}
 
 /// What the first stage knows at its end.
 pub(super) struct Made {

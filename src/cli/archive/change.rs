@@ -26,7 +26,7 @@ async fn wait(
     if context.is_json() {
         context.print_json(&followed.runs)?;
     }
-    refusals.end(if followed.has_failed() { FAILED } else { 0 })
+    refusals.end(followed.code())
 }
 
 /// The copies of an archive that `is_meant` wants.
@@ -173,6 +173,8 @@ pub(super) async fn pin(
     }
     let mut refusals = Refusals::default();
     for (name, location) in &wanted {
+        let before = client.get::<Archive>(&path(name, "/info", location.as_deref())).await;
+        let was = before.ok().map(|archive| archive.pinned);
         let path = path(name, &format!("/{verb}"), location.as_deref());
         let answer = refusals.take(context, client.post(&path, None).await);
         let Some(answer) = answer else { continue };
@@ -180,7 +182,12 @@ pub(super) async fn pin(
             context.print_json(&answer)?;
         } else {
             let archive: Archive = serde_json::from_value(answer)?;
-            let state = if archive.pinned { "pinned" } else { "no longer pinned" };
+            let state = match (was, archive.pinned) {
+                (Some(true), true) => "pinned already",
+                (_, true) => "pinned",
+                (Some(false), false) => "not pinned, as before",
+                (_, false) => "no longer pinned",
+            };
             context.tell(&format!("{} at {}: {state}", archive.name, archive.location));
         }
     }
@@ -199,6 +206,21 @@ pub(super) async fn delete(
         let copy = one_copy(client, word, location).await?;
         if !wanted.iter().any(|other| (&other.id, &other.location) == (&copy.id, &copy.location)) {
             wanted.push(copy);
+        }
+    }
+    let mut refusals = Refusals::default();
+    // Nobody is asked about what stays anyway.
+    if !arguments.yes {
+        let mut may_go = Vec::new();
+        for archive in wanted {
+            let path = path(&archive.id, "/deletion", Some(&archive.location));
+            if refusals.take(context, client.get_text(&path).await).is_some() {
+                may_go.push(archive);
+            }
+        }
+        wanted = may_go;
+        if wanted.is_empty() {
+            return refusals.end(0);
         }
     }
     let line = |archive: &Archive| {
@@ -220,7 +242,6 @@ pub(super) async fn delete(
         ask::confirm(&question, &["y", "Y", "yes"])?;
     }
     let mut runs = Vec::new();
-    let mut refusals = Refusals::default();
     for archive in &wanted {
         let answer = client.delete(&path(&archive.id, "", Some(&archive.location))).await;
         runs.extend(refusals.take(context, answer.and_then(|answer| run_id(&answer))));
@@ -246,7 +267,9 @@ pub(super) async fn undelete(
     for name in &arguments.many.archives {
         let path = path(name, "/undelete", arguments.many.location.as_deref());
         if refusals.take(context, client.post(&path, None).await).is_some() {
-            context.tell(&format!("{name}: taken back from the trash"));
+            context.tell(&format!(
+                "{name}: taken back from the trash, and pinned: `larder archive unpin {name}` lets retention judge it again"
+            ));
         }
     }
     refusals.end(0)

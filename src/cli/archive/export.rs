@@ -7,16 +7,17 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use parking_lot::Mutex;
 use rustix::fs::FileType;
 use sha2::{Digest as _, Sha256 as Hasher};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::super::ask;
 use super::super::client::Client;
 use super::super::context::Context;
+use super::super::ending::Endings;
 use super::super::failure::Failure;
 use super::super::follow::style;
 use super::super::words::{clean, size};
@@ -43,7 +44,7 @@ pub(super) async fn export(
     };
     let identity = ask::read_identity(arguments.identity.as_deref())?;
     // Without a file of ours the signals end this process as they end any.
-    let mut ended = arguments.to.is_some().then(Ended::new).transpose()?;
+    let mut ended = arguments.to.is_some().then(Endings::listen).transpose()?;
     let unfinished = arguments.to.as_deref().map(begin).transpose()?;
     let mut target = match (&arguments.to, &unfinished) {
         (Some(name), Some(unfinished)) => {
@@ -67,8 +68,8 @@ pub(super) async fn export(
     let exported = tokio::select! {
         exported = work => exported,
         // The work that is dropped has a file that never gets its name.
-        Some(signal) = async { Some(ended.as_mut()?.wait().await) } => {
-            let what = format!("{signal} ended it before `{}` was whole", archive.name);
+        Some(signal) = async { Some(ended.as_mut()?.next().await) } => {
+            let what = format!("{} ended it before `{}` was whole", signal.word(), archive.name);
             Err(Failure::new(what).hint("nothing was written").into())
         }
     };
@@ -100,33 +101,6 @@ fn not_made(file: Option<&Path>, error: io::Error) -> anyhow::Error {
             .into();
     }
     anyhow::Error::new(error).context(format!("cannot create `{name}`"))
-}
-
-/// The signals that end this process. Once this is there they do it through [`Ended::wait`] only.
-struct Ended {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Ended {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// The one that came.
-    async fn wait(&mut self) -> &'static str {
-        // A signal that comes while another is told changes nothing.
-        tokio::select! {
-            _ = self.interrupt.recv() => "Ctrl-C",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hangup.recv() => "SIGHUP",
-        }
-    }
 }
 
 /// A bar on a terminal. What goes into a pipe is left to the program behind it, which may show
@@ -292,7 +266,7 @@ impl Expected {
             written += length as u64;
         }
         target.flush()?;
-        let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let hasher = hasher.lock().clone();
         self.compare(written, &Sha256(hasher.finalize().into()).to_string())?;
         target.sync()?;
         Ok(written)
@@ -325,7 +299,7 @@ struct Hashed<R> {
 impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.reader.read(buffer)?;
-        let mut hasher = self.hasher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hasher = self.hasher.lock();
         hasher.update(&buffer[..length]);
         Ok(length)
     }

@@ -51,24 +51,18 @@ pub(super) fn plain(
     encoding: &Encoding,
     identity: Option<&str>,
 ) -> anyhow::Result<Box<dyn Read + Send>> {
-    let file = match identity.filter(|_| encoding.encrypted) {
-        None => file,
-        Some(identity) => archive::identity::decrypt(file, identity).map_err(|error| {
-            let failure = Failure::new(error.to_string());
-            match error.hint() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        })?,
+    let Ok(codec) = encoding.codec.parse() else {
+        let word = encoding.codec_word();
+        return Err(Failure::new(format!("this version does not know the codec `{word}`")).into());
     };
-    match encoding.codec_word() {
-        "none" => Ok(file),
-        "gzip" => Ok(Box::new(flate2::read::MultiGzDecoder::new(file))),
-        "zstd" => Ok(Box::new(zstd::stream::read::Decoder::new(file)?)),
-        other => {
-            Err(Failure::new(format!("this version does not know the codec `{other}`")).into())
+    let identity = identity.filter(|_| encoding.encrypted);
+    archive::plain_stream(file, codec, identity).map_err(|error| {
+        let failure = Failure::new(error.to_string());
+        match error.hint() {
+            Some(hint) => failure.hint(hint).into(),
+            None => failure.into(),
         }
-    }
+    })
 }
 
 /// Hands a stream to blocking code as a reader, with a bounded number of chunks between them.

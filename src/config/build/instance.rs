@@ -11,11 +11,12 @@ use crate::config::keys::Kind;
 use crate::config::table::Reader;
 use crate::config::tree::{Node, Span, Value};
 use crate::model::desired::{
-    self, Instance, Listen, Notify, NotifyTarget, PageUsers, SecretRef, Tls, Token,
+    self, Event, Instance, Listen, Notify, NotifyTarget, PageUsers, SecretRef, Tls, Token,
 };
 use crate::model::name::{InstanceName, PlaceName};
 use crate::model::retention::Policy;
 use crate::model::schedule::Schedule;
+use crate::model::token::Scope;
 
 /// What a job says that does not say it itself.
 #[derive(Debug, Default)]
@@ -219,11 +220,11 @@ pub(super) fn token(object: &Object, cx: &mut Context<'_>) -> Option<Token> {
     let name = own_name(object, cx);
     let r = Reader::open(Kind::Token.table(), &object.node, object.at, cx)?;
     let hash = r.get("hash", cx);
-    let scopes: Option<Vec<&'static str>> = r.get("scopes", cx);
+    let scopes: Option<Vec<Scope>> = r.get("scopes", cx);
     if scopes.as_ref().is_some_and(Vec::is_empty) {
         cx.error(r.place("scopes"), "a token without scopes may do nothing");
     }
-    if scopes.as_ref().is_some_and(|scopes| scopes.contains(&"send")) {
+    if scopes.as_ref().is_some_and(|scopes| scopes.contains(&Scope::Send)) {
         cx.error_with(
             r.place("scopes"),
             "a token cannot have the scope `send`: only peers store archives here, each in a folder of its own",
@@ -231,11 +232,7 @@ pub(super) fn token(object: &Object, cx: &mut Context<'_>) -> Option<Token> {
         );
     }
     r.finish(cx)?;
-    Some(Token { name: name?, hash: hash?, scopes: owned(scopes?), place: object.place() })
-}
-
-pub(super) fn owned(words: Vec<&'static str>) -> Vec<String> {
-    words.into_iter().map(str::to_owned).collect()
+    Some(Token { name: name?, hash: hash?, scopes: scopes?, place: object.place() })
 }
 
 pub(super) fn notify(object: &Object, cx: &mut Context<'_>) -> Option<Notify> {
@@ -244,7 +241,7 @@ pub(super) fn notify(object: &Object, cx: &mut Context<'_>) -> Option<Notify> {
     let url: Option<SecretRef> = r.maybe("url", cx);
     let ping_url: Option<SecretRef> = r.maybe("ping_url", cx);
     let mail_to: Option<String> = r.maybe("mail_to", cx);
-    let on: Option<Vec<&'static str>> = r.get("on", cx);
+    let on: Option<Vec<Event>> = r.get("on", cx);
     let written = ["url", "ping_url", "mail_to"].iter().filter(|key| r.entry(key).is_some());
     if written.count() != 1 && !object.torn {
         cx.error_with(
@@ -273,8 +270,8 @@ pub(super) fn notify(object: &Object, cx: &mut Context<'_>) -> Option<Notify> {
             );
         } else if on.is_empty() {
             cx.error(r.place("on"), "without events nothing is ever told");
-        } else if on.contains(&"recovery")
-            && !on.iter().any(|on| ["failure", "overdue"].contains(on))
+        } else if on.contains(&Event::Recovery)
+            && !on.iter().any(|on| [Event::Failure, Event::Overdue].contains(on))
         {
             cx.error_with(
                 r.place("on"),
@@ -286,5 +283,5 @@ pub(super) fn notify(object: &Object, cx: &mut Context<'_>) -> Option<Notify> {
     r.finish(cx)?;
     let url = url.map(NotifyTarget::Url);
     let target = url.or(ping_url.map(NotifyTarget::PingUrl)).or(mail_to.map(NotifyTarget::MailTo));
-    Some(Notify { name: name?, target: target?, on: owned(on?), place: object.place() })
+    Some(Notify { name: name?, target: target?, on: on?, place: object.place() })
 }

@@ -12,7 +12,8 @@ use crate::config::tree::Value;
 use crate::config::value::{FromNode, wrong_type};
 use crate::model::desired::Place;
 use crate::model::job::{
-    CONFIGURATION_JOB, CatchUp, Command, Database, Ended, Job, JobSource, RestoreSteps, SendTo, Via,
+    CONFIGURATION_JOB, CatchUp, Command, Database, Ended, Job, JobSource, JobState, RestoreSteps,
+    SendTo, Via,
 };
 use crate::model::name::{JobName, Label, PlaceName};
 use crate::model::protect::Protect;
@@ -64,35 +65,7 @@ pub(super) fn job(
     };
     let location = location(&r, world, cx);
     let send_to = copies(&r, world, location.as_ref(), cx);
-    let before: Option<Vec<Command>> = r.get("before", cx);
-    let after = r.get("after", cx);
-    let enabled = r.get("enabled", cx);
-    let timeout: Option<SignedDuration> = r.get("timeout", cx);
-    if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        cx.error_with(
-            r.place("timeout"),
-            "a time-out of 0 ends every run at once",
-            "for instance `\"6h\"`",
-        );
-    }
-    let catch_up: Option<&'static str> = r.maybe("catch_up", cx);
-    let retries = r.get("retries", cx);
-    let allow_partial = r.get("allow_partial", cx);
-    let shrink_alarm = r.get("shrink_alarm", cx);
-    let suspect_keep = r.get("suspect_keep", cx);
-    let manual_keep = r.get("manual_keep", cx);
-    let hold_max = r.get("hold_max", cx);
-    let formerly = r.get("formerly", cx);
     let ended = ended(&r, cx);
-    let protect = match r.table("protect", cx) {
-        Some(protect) => read_protect(protect, cx),
-        None => Some(Protect::default()),
-    };
-    let drill = r.table("drill", cx).and_then(|drill| read_drill(drill, source.as_ref(), cx));
-    let restore = match r.table("restore", cx) {
-        Some(restore) => read_restore(restore, cx),
-        None => Some(RestoreSteps::default()),
-    };
     if let (Some(name), Some(source), Some(label), Some(location)) =
         (&name, &source, &label, &location)
         && (ended.is_some() || source.wildcard().is_none())
@@ -106,42 +79,64 @@ pub(super) fn job(
             place: object.place(),
         });
     }
-    r.finish(cx)?;
-    let catch_up = match catch_up {
-        Some("next") => CatchUp::Next,
-        None if before.as_ref().is_some_and(|before| !before.is_empty()) => CatchUp::Next,
-        Some(_) | None => CatchUp::Now,
+    let before: Vec<Command> = r.value("before", cx);
+    let protect = match r.table("protect", cx) {
+        Some(protect) => read_protect(protect, cx),
+        None => Some(Protect::default()),
+    };
+    let restore = match r.table("restore", cx) {
+        Some(restore) => read_restore(restore, cx),
+        None => Some(RestoreSteps::default()),
     };
     let mut job = Job {
+        send_to,
+        encrypt_to: Vec::new(),
+        after: r.value("after", cx),
+        enabled: r.value("enabled", cx),
+        timeout: timeout(&r, cx),
+        catch_up: r.maybe("catch_up", cx).unwrap_or_else(|| usual_catch_up(&before)),
+        before,
+        retries: r.value("retries", cx),
+        allow_partial: r.value("allow_partial", cx),
+        shrink_alarm: r.value("shrink_alarm", cx),
+        suspect_keep: r.value("suspect_keep", cx),
+        manual_keep: r.value("manual_keep", cx),
+        hold_max: r.value("hold_max", cx),
+        formerly: r.value("formerly", cx),
+        ended,
+        drill: r.table("drill", cx).and_then(|drill| read_drill(drill, source.as_ref(), cx)),
+        place: object.place(),
+        effective_json: String::new(),
+        // What may be missing comes last, so that every mistake was found before one ends it here.
         name: name?,
         source: source?,
         label: label?,
         schedule: schedule?,
         retention: retention?,
         location: location?,
-        send_to,
-        encrypt_to: Vec::new(),
-        before: before?,
-        after: after?,
-        enabled: enabled?,
-        timeout: timeout?,
-        catch_up,
-        retries: retries?,
-        allow_partial: allow_partial?,
-        shrink_alarm: shrink_alarm?,
-        suspect_keep: suspect_keep?,
-        manual_keep: manual_keep?,
-        hold_max: hold_max?,
-        formerly: formerly?,
-        ended,
         protect: protect?,
-        drill,
         restore: restore?,
-        place: object.place(),
-        effective_json: String::new(),
     };
+    r.finish(cx)?;
     job.effective_json = crate::config::show::job_json(&job).to_string();
     Some(job)
+}
+
+fn timeout(r: &Reader<'_>, cx: &mut Context<'_>) -> SignedDuration {
+    let timeout: SignedDuration = r.value("timeout", cx);
+    if timeout.is_zero() {
+        cx.error_with(
+            r.place("timeout"),
+            "a time-out of 0 ends every run at once",
+            "for instance `\"6h\"`",
+        );
+    }
+    timeout
+}
+
+/// A job that stops something while it runs must not do so in the middle of the day.
+fn usual_catch_up(before: &[Command]) -> CatchUp {
+    if before.is_empty() { CatchUp::Now } else { CatchUp::Next }
 }
 
 fn label(
@@ -272,7 +267,7 @@ fn copy(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<SendT
     let usable = to
         .as_ref()
         .is_some_and(|to| world.place(to, r.place("to"), &[Kind::Peer, Kind::Location], cx));
-    let via: Option<&'static str> = r.get("via", cx);
+    let via = r.get("via", cx);
     let retention = world.policy(r, "retention", cx);
     let encrypt_to = r.get("encrypt_to", cx);
     let to = to?;
@@ -291,30 +286,25 @@ fn copy(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<SendT
             "a peer keeps by a policy of its own; an SSH one with `prune = true` by ours",
         );
     }
-    let via = match via? {
-        "http" => Via::Http,
-        "rsync" => Via::Rsync,
-        _ => Via::Auto,
-    };
+    let via = via?;
     let encrypt_to = with_recovery(encrypt_to?, &world.recovery);
     usable.then_some(SendTo { to, via, retention, encrypt_to })
 }
 
 /// How the job was ended; `None` for a living one, and after a report.
 fn ended(r: &Reader<'_>, cx: &mut Context<'_>) -> Option<Ended> {
-    let state: Option<&'static str> = r.get("state", cx);
-    let archives: Option<&'static str> = r.get("archives", cx);
-    let (state, archives) = (state?, archives?);
-    if state == "present" && archives == "expire" {
-        cx.error_with(
-            r.place("archives"),
-            "`archives = \"expire\"` belongs to `state = \"absent\"`",
-            "a living job's archives expire by its `retention`",
-        );
-    }
-    match (state, archives) {
-        ("absent", "expire") => Some(Ended::ExpireArchives),
-        ("absent", _) => Some(Ended::KeepArchives),
-        _ => None,
+    let state: Option<JobState> = r.get("state", cx);
+    let archives: Option<Ended> = r.get("archives", cx);
+    match (state?, archives?) {
+        (JobState::Present, Ended::KeepArchives) => None,
+        (JobState::Present, Ended::ExpireArchives) => {
+            cx.error_with(
+                r.place("archives"),
+                "`archives = \"expire\"` belongs to `state = \"absent\"`",
+                "a living job's archives expire by its `retention`",
+            );
+            None
+        }
+        (JobState::Absent, archives) => Some(archives),
     }
 }

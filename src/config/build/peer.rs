@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::World;
-use super::instance::owned;
 use super::reference::own_name;
 use crate::config::context::{Context, Object};
 use crate::config::keys::Kind;
 use crate::config::table::Reader;
 use crate::model::location::{Codec, Location};
 use crate::model::name::{ObjectName, PlaceName};
-use crate::model::peer::{Accept, Peer, PeerKind, Ssh};
+use crate::model::peer::{Accept, Peer, PeerKind, PeerType, Ssh, Trust};
 use crate::model::size::Bytes;
 
 pub(super) fn peer(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> Option<Peer> {
@@ -18,15 +17,15 @@ pub(super) fn peer(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> 
     let r = Reader::open(Kind::Peer.table(), &object.node, object.at, cx)?;
     let kind = kind(&r, world, cx);
     let accept = r.table("accept", cx).map(|accept| read_accept(&accept, world, cx));
-    let rsync_above = r.get("rsync_above", cx);
+    let rsync_above = r.value("rsync_above", cx);
     let bandwidth: Option<Bytes> = r.maybe("bandwidth", cx);
     if bandwidth == Some(Bytes(0)) {
         cx.error(r.place("bandwidth"), "with a bandwidth of 0 nothing is ever sent");
     }
-    let offsite: Option<bool> = r.get("offsite", cx);
-    let fetch_from = r.get("fetch_from", cx);
-    let prune = r.get("prune", cx);
-    if fetch_from.as_ref().is_some_and(|jobs: &Vec<ObjectName>| !jobs.is_empty()) {
+    let offsite: bool = r.value("offsite", cx);
+    let fetch_from: Vec<ObjectName> = r.value("fetch_from", cx);
+    let prune = r.value("prune", cx);
+    if !fetch_from.is_empty() {
         let hint = "what is fetched rests in the name space of its peer, by the rules of its `accept`; `scopes = []` there lets it do nothing by itself";
         if accept.is_none() {
             cx.error_with(
@@ -50,16 +49,16 @@ pub(super) fn peer(object: &Object, world: &World<'_>, cx: &mut Context<'_>) -> 
     };
     let kind = kind?;
     // What only names a host holds nothing of ours, wherever that host is.
-    let offsite = offsite? && !matches!(kind, PeerKind::BackupChannel { .. });
+    let offsite = offsite && !matches!(kind, PeerKind::BackupChannel { .. });
     Some(Peer {
         name: name?,
         kind,
         accept,
-        rsync_above: rsync_above?,
+        rsync_above,
         bandwidth,
         offsite,
-        fetch_from: fetch_from?,
-        prune: prune?,
+        fetch_from,
+        prune,
         place: object.place(),
     })
 }
@@ -87,8 +86,8 @@ pub(super) fn name_spaces<'a>(
 
 fn kind(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<PeerKind> {
     let ssh = r.table("ssh", cx).and_then(|ssh| read_ssh(ssh, cx));
-    match r.variant? {
-        "instance" => {
+    match r.switch()? {
+        PeerType::Instance => {
             let url: Option<String> = r.maybe("url", cx);
             if let Some(url) = &url
                 && url.starts_with("http://")
@@ -110,12 +109,12 @@ fn kind(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<PeerK
             }
             Some(PeerKind::Instance { url, token, ssh, ca, pin })
         }
-        "backup-channel" => {
+        PeerType::BackupChannel => {
             let hostname = r.get("hostname", cx);
             let location = world.location(r, "location", cx);
             Some(PeerKind::BackupChannel { hostname: hostname?, location })
         }
-        "direct-ssh-direct" => {
+        PeerType::SshDirect => {
             let ssh = for_archives(r, ssh, cx)?;
             if ssh.relay.is_some() {
                 cx.error_with(
@@ -126,7 +125,7 @@ fn kind(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Option<PeerK
             }
             Some(PeerKind::SshDirect(ssh))
         }
-        _ => {
+        PeerType::SshViaRelay => {
             let ssh = for_archives(r, ssh, cx)?;
             if ssh.relay.is_none() {
                 cx.error_with(
@@ -214,21 +213,16 @@ fn read_accept(r: &Reader<'_>, world: &World<'_>, cx: &mut Context<'_>) -> Optio
         Some(_) => world.policy(r, "retention", cx),
         None => world.default_policy(r, cx),
     };
-    let scopes = r.get("scopes", cx).map(owned);
-    let immutable_for = r.get("immutable_for", cx);
-    let read_only = r.get("read_only", cx);
-    let max_open_uploads = r.get("max_open_uploads", cx);
-    let trust: Option<&'static str> = r.get("trust", cx);
     Some(Accept {
+        quota,
+        scopes: r.value("scopes", cx),
+        immutable_for: r.value("immutable_for", cx),
+        read_only: r.value("read_only", cx),
+        max_open_uploads: r.value("max_open_uploads", cx),
+        trust_restore: r.value::<Trust>("trust", cx) == Trust::Restore,
         token_hash: token_hash?,
         location: location?,
-        quota,
         retention: retention?,
-        scopes: scopes?,
-        immutable_for: immutable_for?,
-        read_only: read_only?,
-        max_open_uploads: max_open_uploads?,
-        trust_restore: trust? == "restore",
     })
 }
 

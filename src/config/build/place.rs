@@ -8,7 +8,7 @@ use crate::config::table::Reader;
 use crate::config::tree::{Node, Span};
 use crate::model::location::Location;
 use crate::model::name::ObjectName;
-use crate::model::retention::{Mode, Policy};
+use crate::model::retention::{Counting, Mode, Policy};
 
 pub(super) fn retention(object: &Object, cx: &mut Context<'_>) -> Option<Policy> {
     let name: Option<ObjectName> = own_name(object, cx);
@@ -19,10 +19,10 @@ pub(super) fn retention(object: &Object, cx: &mut Context<'_>) -> Option<Policy>
 /// A policy, wherever it is written.
 pub(super) fn policy(node: &Node, at: Span, cx: &mut Context<'_>) -> Option<Policy> {
     let r = Reader::open(Kind::Retention.table(), node, at, cx)?;
-    let mode = match r.variant? {
-        "count" => r.get("value", cx).map(Mode::Count),
-        "daily" => r.get("value", cx).map(Mode::Daily),
-        _ => {
+    let mode = match r.switch()? {
+        Counting::Count => r.get("value", cx).map(Mode::Count),
+        Counting::Daily => r.get("value", cx).map(Mode::Daily),
+        Counting::Gfs => {
             let numbers = ["daily", "weekly", "monthly", "yearly"].map(|key| r.get(key, cx));
             if numbers.iter().all(|number| *number == Some(0)) {
                 cx.error_with(
@@ -55,29 +55,23 @@ pub(super) fn location(
     let name = own_name(object, cx);
     let r = Reader::open(Kind::Location.table(), &object.node, object.at, cx)?;
     let path = r.get("path", cx);
-    let codec = r.get("compress", cx);
-    let encrypt_to: Option<Vec<String>> = r.get("encrypt_to", cx);
-    let removable = r.get("removable", cx);
-    let require_mount = r.get("require_mount", cx);
-    let min_free = r.get("min_free", cx);
-    let offsite = r.get("offsite", cx);
-    let identity = r.maybe("identity", cx);
-    let trash = r.get("trash", cx);
-    r.finish(cx)?;
-    Some(Location {
-        name: name?,
-        path: path?,
-        codec: codec?,
-        encrypt_to: with_recovery(encrypt_to?, &world.recovery),
-        removable: removable?,
-        require_mount: require_mount?,
-        min_free: min_free?,
-        offsite: offsite?,
-        identity,
-        trash: trash?,
+    let location = Location {
+        codec: r.value("compress", cx),
+        encrypt_to: with_recovery(r.value("encrypt_to", cx), &world.recovery),
+        removable: r.value("removable", cx),
+        require_mount: r.value("require_mount", cx),
+        min_free: r.value("min_free", cx),
+        offsite: r.value("offsite", cx),
+        identity: r.maybe("identity", cx),
+        trash: r.value("trash", cx),
         owner: None,
         place: object.place(),
-    })
+        // What may be missing comes last, so that every mistake was found before one ends it here.
+        name: name?,
+        path: path?,
+    };
+    r.finish(cx)?;
+    Some(location)
 }
 
 /// Where anything is encrypted, the recovery recipients can open it too.

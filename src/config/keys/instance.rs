@@ -6,10 +6,27 @@ use super::Form::{
 };
 use super::Need::{Default, Optional, Required};
 use super::{Form, Key, Table, place};
+use crate::model::desired::Event;
+use crate::model::token::Scope;
 
 /// What a token may be allowed.
-pub(super) const SCOPES: Form =
-    Word(&["status", "list", "send", "fetch", "run", "delete", "restore", "admin"]);
+const SCOPES: Form = Word(&[
+    Scope::Status.word(),
+    Scope::List.word(),
+    Scope::Send.word(),
+    Scope::Fetch.word(),
+    Scope::Run.word(),
+    Scope::Delete.word(),
+    Scope::Restore.word(),
+    Scope::Admin.word(),
+]);
+/// What somebody may be told of, as the documentation tells it.
+const EVENTS: Form = Word(&[
+    Event::Failure.word(),
+    Event::Recovery.word(),
+    Event::Overdue.word(),
+    Event::Blocked.word(),
+]);
 
 pub(super) const INSTANCE: Table = Table {
     title: "instance",
@@ -77,7 +94,7 @@ pub(super) const INSTANCE: Table = Table {
             Path,
             Default("\"/run/larder/control.sock\""),
             "\"/run/larder/control.sock\"",
-            "The socket over which commands reach the daemon.",
+            "The socket over which commands reach the daemon. Where the directory is empty or gone, commands try `LARDER_SOCKET`, or the usual one.",
         ),
         Key::new(
             "page_edits_peers",
@@ -227,7 +244,7 @@ pub(super) const NOTIFY: Table = Table {
         ),
         Key::new(
             "on",
-            List(&Word(&["failure", "recovery", "overdue", "blocked"])),
+            List(&EVENTS),
             Default("[\"failure\", \"recovery\", \"overdue\", \"blocked\"]"),
             "[\"failure\", \"recovery\"]",
             "Which events: a failed run, a damaged archive or a location that is gone; what was told is well again; a goal is missed; something waits for a person (deletions, a recovery, mistakes in these files). Each is told once, and again every 24 h while it lasts. Not with `ping_url`, which is told of every backup.",

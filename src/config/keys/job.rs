@@ -5,14 +5,18 @@ use super::Form::{
 };
 use super::Need::{Default, Optional, Required};
 use super::{Form, Key, Table, instance, place};
+use crate::model::job::{CatchUp, Ended, JobState, JobType, SourceMount};
 
 mod below;
 
 use below::{DRILL, PROTECT, RESTORE, SEND_TO};
 
-const CUSTOM_DIR: &[&str] = &["custom_dir"];
-const DATABASES: &[&str] = &["mysql", "postgresql"];
-const APP: &[&str] = &["ynh_app"];
+const CUSTOM_DIR: &[&str] = &[JobType::CustomDir.word()];
+const DATABASES: &[&str] = &[JobType::Mysql.word(), JobType::Postgresql.word()];
+const APP: &[&str] = &[JobType::YnhApp.word()];
+const SYSTEM: &[&str] = &[JobType::YnhSystem.word()];
+/// Those that can stand for many series (`*`).
+const MANY: &[&str] = &[JobType::Mysql.word(), JobType::Postgresql.word(), JobType::YnhApp.word()];
 
 pub(super) const JOB: Table = Table {
     title: "job.NAME",
@@ -21,7 +25,7 @@ pub(super) const JOB: Table = Table {
     keys: &[
         Key::new(
             "type",
-            Word(&["custom_dir", "mysql", "postgresql", "ynh_app", "ynh_system"]),
+            Word(&JobType::WORDS),
             Required,
             "\"custom_dir\"",
             "What kind of data it is.",
@@ -52,7 +56,7 @@ pub(super) const JOB: Table = Table {
         .only(CUSTOM_DIR),
         Key::new(
             "source_mount",
-            Word(&["remembered", "required", "any"]),
+            Word(&SourceMount::WORDS),
             Default("\"remembered\""),
             "\"required\"",
             "What must be mounted where the source lies: `remembered` what was when it was last archived, `required` some file system other than the root's, `any` nothing.",
@@ -137,7 +141,7 @@ pub(super) const JOB: Table = Table {
             "[\"my_webapp\"]",
             "With `*`: which are left out.",
         )
-        .only(&["mysql", "postgresql", "ynh_app"]),
+        .only(MANY),
         Key::new(
             "parts",
             List(&Text),
@@ -145,7 +149,7 @@ pub(super) const JOB: Table = Table {
             "[\"conf_ssh\", \"data_mail\"]",
             "Parts of the system; empty: all.",
         )
-        .only(&["ynh_system"]),
+        .only(SYSTEM),
         Key::new(
             "schedule",
             Schedule,
@@ -220,7 +224,7 @@ pub(super) const JOB: Table = Table {
         instance::keep("timeout", "\"6h\"", "\"90 min\"", "The most time a run may take."),
         Key::new(
             "catch_up",
-            Word(&["now", "next"]),
+            Word(&CatchUp::WORDS),
             Optional("`\"now\"`, or `\"next\"` with `before` commands"),
             "\"now\"",
             "What happens to a time that was missed, and to a job that never ran: `now` runs it once at once, `next` waits.",
@@ -268,14 +272,14 @@ pub(super) const JOB: Table = Table {
         ),
         Key::new(
             "state",
-            Word(&["present", "absent"]),
+            Word(&JobState::WORDS),
             Default("\"present\""),
             "\"absent\"",
             "`absent` ends the job.",
         ),
         Key::new(
             "archives",
-            Word(&["keep", "expire"]),
+            Word(&Ended::WORDS),
             Default("\"keep\""),
             "\"expire\"",
             "What becomes of the archives of a job with `state = \"absent\"`.",

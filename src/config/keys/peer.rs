@@ -3,12 +3,24 @@
 use super::Form::{Bool, Hash, Integer, List, Name, NameOr, Path, Secret, Size, Text, Url, Word};
 use super::Need::{Default, Optional, Required};
 use super::{Form, Key, Table, instance, place};
+use crate::model::peer::{PeerType, Trust};
+use crate::model::token::Scope;
 
-const INSTANCE: &[&str] = &["instance"];
-const SSH_KINDS: &[&str] = &["direct-ssh-direct", "direct-ssh-via-relay"];
+const INSTANCE: &[&str] = &[PeerType::Instance.word()];
+const CHANNEL: &[&str] = &[PeerType::BackupChannel.word()];
+const SSH_KINDS: &[&str] = &[PeerType::SshDirect.word(), PeerType::SshViaRelay.word()];
 /// What a peer may be allowed in its own name space.
-const SCOPES: Form = Word(&["status", "list", "send", "fetch", "run", "delete", "restore"]);
-const REACHED: &[&str] = &["instance", "direct-ssh-direct", "direct-ssh-via-relay"];
+const SCOPES: Form = Word(&[
+    Scope::Status.word(),
+    Scope::List.word(),
+    Scope::Send.word(),
+    Scope::Fetch.word(),
+    Scope::Run.word(),
+    Scope::Delete.word(),
+    Scope::Restore.word(),
+]);
+const REACHED: &[&str] =
+    &[PeerType::Instance.word(), PeerType::SshDirect.word(), PeerType::SshViaRelay.word()];
 
 pub(super) const PEER: Table = Table {
     title: "peer.NAME",
@@ -17,7 +29,7 @@ pub(super) const PEER: Table = Table {
     keys: &[
         Key::new(
             "kind",
-            Word(&["instance", "backup-channel", "direct-ssh-direct", "direct-ssh-via-relay"]),
+            Word(&PeerType::WORDS),
             Required,
             "\"instance\"",
             "How it is reached: over HTTPS, not at all (a label for a host name), over SSH, over SSH through a relay.",
@@ -49,9 +61,9 @@ pub(super) const PEER: Table = Table {
         )
         .only(INSTANCE),
         Key::new("hostname", Text, Required, "\"nas\"", "The host name seen in a shared location.")
-            .only(&["backup-channel"]),
+            .only(CHANNEL),
         Key::new("location", Name, Optional("any enabled one"), "\"main\"", "Where it is looked for.")
-            .only(&["backup-channel"]),
+            .only(CHANNEL),
         Key::new(
             "ssh",
             Form::Table(&SSH),
@@ -169,7 +181,7 @@ const ACCEPT: Table = Table {
         ),
         Key::new(
             "trust",
-            Word(&["store", "restore"]),
+            Word(&Trust::WORDS),
             Default("\"store\""),
             "\"store\"",
             "`restore`: its archives may run what they bring.",

@@ -3,8 +3,11 @@
 use super::Form::{Bool, Codec, Integer, List, Path, Recipient, Secret, Size, Word};
 use super::Need::{Default, Optional, Required};
 use super::{Key, Table, instance};
+use crate::model::location::LocationType;
+use crate::model::retention::Counting;
 
-const GFS: &[&str] = &["gfs"];
+const NUMBER: &[&str] = &[Counting::Count.word(), Counting::Daily.word()];
+const GFS: &[&str] = &[Counting::Gfs.word()];
 const MOST: i64 = 100_000;
 
 pub(super) const RETENTION: Table = Table {
@@ -14,7 +17,7 @@ pub(super) const RETENTION: Table = Table {
     keys: &[
         Key::new(
             "mode",
-            Word(&["count", "daily", "gfs"]),
+            Word(&Counting::WORDS),
             Required,
             "\"gfs\"",
             "`count`: the newest. `daily`: the newest of each of the last days. `gfs`: days, weeks, months, years.",
@@ -26,7 +29,7 @@ pub(super) const RETENTION: Table = Table {
             "7",
             "How many archives (`count`), or how many days before the newest archive's (`daily`).",
         )
-        .only(&["count", "daily"]),
+        .only(NUMBER),
         Key::new("daily", Integer(0, MOST), Default("0"), "7", "So many days that have an archive.")
             .only(GFS)
             .unit("days"),
@@ -57,7 +60,7 @@ pub(super) const LOCATION: Table = Table {
     keys: &[
         Key::new(
             "type",
-            Word(&["folder"]),
+            Word(&LocationType::WORDS),
             Default("\"folder\""),
             "\"folder\"",
             "What kind of place it is.",

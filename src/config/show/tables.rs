@@ -5,15 +5,16 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Item, Table};
-use crate::model::desired::{Defaults, Instance, Listen, Notify, NotifyTarget, SecretRef, Token};
-use crate::model::job::{
-    CatchUp, Command, Ended, Job, JobSource, RestoreSteps, SendTo, SourceMount, Via,
+use crate::model::desired::{
+    Defaults, Event, Instance, Listen, Notify, NotifyTarget, SecretRef, Token,
 };
-use crate::model::location::{Codec, Location};
-use crate::model::peer::{Accept, Peer, PeerKind, Ssh};
+use crate::model::job::{Command, Ended, Job, JobSource, RestoreSteps, SendTo, SourceMount, Via};
+use crate::model::location::{Location, LocationType};
+use crate::model::peer::{Accept, Peer, PeerKind, Ssh, Trust};
 use crate::model::protect::{MaxAge, Protect};
 use crate::model::retention::{Mode, Policy};
 use crate::model::size::Bytes;
+use crate::model::token::Scope;
 
 fn path(path: &Path) -> Item {
     path.to_string_lossy().into_owned().into()
@@ -21,6 +22,10 @@ fn path(path: &Path) -> Item {
 
 fn names<T: ToString>(names: &[T]) -> Item {
     names.iter().map(ToString::to_string).collect::<Vec<_>>().into()
+}
+
+fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> Item {
+    all.iter().map(|one| word(*one)).collect::<Vec<_>>().into()
 }
 
 /// Exactly as many bytes, in the largest unit that divides them.
@@ -40,14 +45,6 @@ fn duration(duration: jiff::SignedDuration) -> Item {
     match unit {
         Some((unit, length)) => format!("{}{unit}", seconds / length).into(),
         None => format!("{seconds}s").into(),
-    }
-}
-
-fn codec(codec: Codec) -> Item {
-    match codec {
-        Codec::None => "none".into(),
-        Codec::Gzip(level) => format!("gzip:{level}").into(),
-        Codec::Zstd(level) => format!("zstd:{level}").into(),
     }
 }
 
@@ -76,17 +73,16 @@ fn policy(policy: &Policy) -> Item {
 }
 
 pub(super) fn policy_table(policy: &Policy) -> Table {
-    let mut table: Table = match policy.mode {
-        Mode::Count(value) => vec![("mode", "count".into()), ("value", value.into())],
-        Mode::Daily(value) => vec![("mode", "daily".into()), ("value", value.into())],
-        Mode::Gfs { daily, weekly, monthly, yearly } => vec![
-            ("mode", "gfs".into()),
+    let mut table: Table = vec![("mode", policy.mode.counting().word().into())];
+    match policy.mode {
+        Mode::Count(value) | Mode::Daily(value) => table.push(("value", value.into())),
+        Mode::Gfs { daily, weekly, monthly, yearly } => table.extend([
             ("daily", daily.into()),
             ("weekly", weekly.into()),
             ("monthly", monthly.into()),
             ("yearly", yearly.into()),
-        ],
-    };
+        ]),
+    }
     table.push(("min_days", policy.min_days.into()));
     table
 }
@@ -134,9 +130,9 @@ pub(super) fn instance(instance: &Instance) -> Table {
 
 pub(super) fn location_table(location: &Location) -> Table {
     let mut table: Table = vec![
-        ("type", "folder".into()),
+        ("type", LocationType::Folder.word().into()),
         ("path", path(&location.path)),
-        ("compress", codec(location.codec)),
+        ("compress", location.codec.to_string().into()),
         ("encrypt_to", location.encrypt_to.clone().into()),
         ("removable", location.removable.into()),
         ("require_mount", location.require_mount.into()),
@@ -163,13 +159,7 @@ pub(super) fn job_table(job: &Job) -> Table {
         ("after", commands(&job.after)),
         ("enabled", job.enabled.into()),
         ("timeout", duration(job.timeout)),
-        (
-            "catch_up",
-            match job.catch_up {
-                CatchUp::Now => "now".into(),
-                CatchUp::Next => "next".into(),
-            },
-        ),
+        ("catch_up", job.catch_up.word().into()),
         ("retries", job.retries.into()),
         ("allow_partial", job.allow_partial.into()),
         ("shrink_alarm", job.shrink_alarm.to_string().into()),
@@ -178,12 +168,8 @@ pub(super) fn job_table(job: &Job) -> Table {
         ("hold_max", duration(job.hold_max)),
         ("formerly", names(&job.formerly)),
     ]);
-    let (state, archives) = match job.ended {
-        None => ("present", "keep"),
-        Some(Ended::KeepArchives) => ("absent", "keep"),
-        Some(Ended::ExpireArchives) => ("absent", "expire"),
-    };
-    table.extend([("state", state.into()), ("archives", archives.into())]);
+    let archives = job.ended.unwrap_or(Ended::KeepArchives);
+    table.extend([("state", job.state().word().into()), ("archives", archives.word().into())]);
     if job.protect.declared {
         table.push(("protect", Item::Table(protect(&job.protect))));
     }
@@ -244,10 +230,8 @@ fn source(source: &JobSource, table: &mut Table) {
 
 fn send_to(copy: &SendTo) -> Table {
     let mut table: Table = vec![("to", copy.to.as_str().into())];
-    match copy.via {
-        Via::Auto => {}
-        Via::Http => table.push(("via", "http".into())),
-        Via::Rsync => table.push(("via", "rsync".into())),
+    if copy.via != Via::default() {
+        table.push(("via", copy.via.word().into()));
     }
     if let Some(retention) = &copy.retention {
         table.push(("retention", policy(retention)));
@@ -356,19 +340,20 @@ fn accept_table(accept: &Accept) -> Table {
         ("location", accept.location.as_str().into()),
     ];
     table.extend(accept.quota.map(|quota| ("quota", size(quota))));
+    let trust = if accept.trust_restore { Trust::Restore } else { Trust::Store };
     table.extend([
         ("retention", policy(&accept.retention)),
-        ("scopes", accept.scopes.clone().into()),
+        ("scopes", words(&accept.scopes, Scope::word)),
         ("immutable_for", duration(accept.immutable_for)),
         ("read_only", accept.read_only.into()),
         ("max_open_uploads", accept.max_open_uploads.into()),
-        ("trust", if accept.trust_restore { "restore".into() } else { "store".into() }),
+        ("trust", trust.word().into()),
     ]);
     table
 }
 
 pub(super) fn token_table(token: &Token) -> Table {
-    vec![("hash", token.hash.as_str().into()), ("scopes", token.scopes.clone().into())]
+    vec![("hash", token.hash.as_str().into()), ("scopes", words(&token.scopes, Scope::word))]
 }
 
 pub(super) fn notify_table(notify: &Notify) -> Table {
@@ -380,7 +365,7 @@ pub(super) fn notify_table(notify: &Notify) -> Table {
     match &notify.target {
         NotifyTarget::PingUrl(_) => vec![target],
         NotifyTarget::Url(_) | NotifyTarget::MailTo(_) => {
-            vec![target, ("on", notify.on.clone().into())]
+            vec![target, ("on", words(&notify.on, Event::word))]
         }
     }
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use parking_lot::Mutex;
 
 use super::fingerprint::{Fingerprint, Identity, Target};
 
@@ -119,7 +120,7 @@ fn beyond(found: &Fingerprint, wanted: &mut BTreeMap<PathBuf, Identity>, known: 
         }
         targets.extend(names.get(identity).map(|dir| dir.join(name)));
     }
-    *known.lock().unwrap_or_else(PoisonError::into_inner) = targets;
+    *known.lock() = targets;
     has_room
 }
 
@@ -136,7 +137,7 @@ fn matters(dir: &Path, targets: &Targets, event: &notify::Event) -> bool {
     if event.need_rescan() {
         return true;
     }
-    let targets = targets.lock().unwrap_or_else(PoisonError::into_inner);
+    let targets = targets.lock();
     event.paths.iter().any(|path| {
         if path == dir || targets.contains(path) {
             return true;

@@ -1,6 +1,6 @@
 //! The keys of a job, as a form has them: one table, in the order in which TOML is written.
 
-use crate::model::job::JobType;
+use crate::model::job::{CatchUp, Ended, JobState, JobType, SourceMount};
 
 /// How a key is filled in, and what it becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("source_path", Shape::Text, Part::Source).only(DIR).example("/opt/hermes-agent"),
     Field::new("excludes", Shape::Lines, Part::Source).only(DIR).example("cache/\n*.tmp"),
     Field::new("one_file_system", Shape::Flag, Part::Source).only(DIR).default("true"),
-    Field::new("source_mount", Shape::Word(&["remembered", "required", "any"]), Part::Source)
+    Field::new("source_mount", Shape::Word(&SourceMount::WORDS), Part::Source)
         .only(DIR)
         .default("remembered"),
     Field::new("database", Shape::Text, Part::Source).only(DATABASES).example("mabase"),
@@ -127,7 +127,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("enabled", Shape::Flag, Part::When).default("true"),
     Field::new("label", Shape::Text, Part::More),
     Field::new("timeout", Shape::Text, Part::More).default("6h"),
-    Field::new("catch_up", Shape::Word(&["now", "next"]), Part::More),
+    Field::new("catch_up", Shape::Word(&CatchUp::WORDS), Part::More),
     Field::new("retries", Shape::Number, Part::More).default("3"),
     Field::new("allow_partial", Shape::Flag, Part::More).default("false"),
     Field::new("shrink_alarm", Shape::Text, Part::More).default("50%"),
@@ -135,8 +135,8 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("manual_keep", Shape::Text, Part::More).default("30d"),
     Field::new("hold_max", Shape::Text, Part::More).default("7d"),
     Field::new("formerly", Shape::Lines, Part::More),
-    Field::new("state", Shape::Word(&["present", "absent"]), Part::More).default("present"),
-    Field::new("archives", Shape::Word(&["keep", "expire"]), Part::More).default("keep"),
+    Field::new("state", Shape::Word(&JobState::WORDS), Part::More).default("present"),
+    Field::new("archives", Shape::Word(&Ended::WORDS), Part::More).default("keep"),
     // A goal that somebody wrote counts even where it says the usual: so nothing is left out.
     Field::new("protect.max_age", Shape::Text, Part::Goal).example("auto"),
     Field::new("protect.copies", Shape::Number, Part::Goal).example("1"),

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::fields::{FIELDS, Shape};
+use super::fields::{FIELDS, Field, Part, Shape};
 use super::filled::{Around, Filled, TICKED};
 use super::{input_of, written};
 use crate::api::dto;
+use crate::config::keys::{Form, Key, Kind, Need, Table};
 use crate::config::{self, Files};
 use crate::dashboard::words::Words;
 use crate::model::job::{Job, JobType};
@@ -233,6 +234,72 @@ fn every_input_has_a_name_in_every_language() {
             assert!(!words.field(&key).0.is_empty(), "{key}");
         }
     }
+}
+
+/// The keys of a job as the configuration describes them, with dots into the tables below; but for
+/// those of a list of tables, which is one input.
+fn described() -> BTreeMap<String, &'static Key> {
+    fn below(table: &'static Table, before: &str, found: &mut BTreeMap<String, &'static Key>) {
+        for key in table.keys {
+            match &key.form {
+                Form::Table(table) => below(table, &format!("{before}{}.", key.name), found),
+                _ => {
+                    found.insert(format!("{before}{}", key.name), key);
+                }
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    below(Kind::Job.table(), "", &mut found);
+    found
+}
+
+/// A default of the configuration as an input shows it.
+fn as_input(toml: &str) -> String {
+    toml.trim_matches('"').to_owned()
+}
+
+#[test]
+fn the_form_has_each_key_of_a_job_with_the_words_and_the_default_that_hold() {
+    // What a job is of is chosen before there is a form.
+    const CHOSEN_BEFORE: [&str; 1] = ["type"];
+    // A goal that is written counts as declared, so the usual one is never left out.
+    let is_goal = |field: &Field| field.part == Part::Goal;
+    let mut keys = described();
+    for chosen in CHOSEN_BEFORE {
+        assert!(keys.remove(chosen).is_some(), "{chosen}");
+    }
+    for field in FIELDS {
+        let key = keys.remove(field.key);
+        let key = key.unwrap_or_else(|| panic!("`{}` is no key, or stands twice", field.key));
+        match (field.shape, &key.form) {
+            (Shape::Word(offered), Form::Word(known)) => assert_eq!(&offered, known),
+            (Shape::Flag, Form::Bool)
+            | (Shape::Number, Form::Integer(..))
+            | (Shape::Secret, Form::Secret)
+            | (Shape::Lines | Shape::Commands | Shape::Ports | Shape::Copies, Form::List(_))
+            | (Shape::Retention, Form::NameOr(_))
+            | (Shape::Location, Form::Name) => {}
+            (Shape::Text, form) => assert!(
+                !matches!(form, Form::Bool | Form::Integer(..) | Form::Word(_) | Form::List(_)),
+                "`{}` is filled in as text",
+                field.key
+            ),
+            (shape, form) => panic!("`{}` is filled in as {shape:?}, and is {form:?}", field.key),
+        }
+        let default = match key.need {
+            Need::Default(toml) if !is_goal(field) && toml != "[]" => as_input(toml),
+            Need::Default(_) | Need::Required | Need::Optional(_) => String::new(),
+        };
+        assert_eq!(field.default, default, "`{}`", field.key);
+        // The page asks for no SQL where there is no database to run it in.
+        let types = JobType::ALL.into_iter().filter(|_| field.key != "drill.assert");
+        for job_type in types {
+            let belongs = key.belongs_to(job_type.word());
+            assert_eq!(field.belongs_to(job_type), belongs, "`{}`", field.key);
+        }
+    }
+    assert!(keys.is_empty(), "the form lacks {:?}", keys.keys());
 }
 
 fn value_of(shape: Shape, is_odd: bool, text: &str) -> String {

@@ -139,7 +139,7 @@ words! {
     delete: "Delete", "Supprimer";
     delete_sure: "Put this copy into the trash; it is deleted for good when its time there is over.",
         "Mettre cette copie à la corbeille ; elle sera supprimée définitivement à l’échéance.";
-    undelete: "Take back from the trash", "Sortir de la corbeille";
+    undelete: "Take back from the trash, and pin", "Sortir de la corbeille et épingler";
 
     run: "Run", "Exécution";
     status: "Status", "Statut";

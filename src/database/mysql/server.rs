@@ -5,9 +5,11 @@
 //! at the price of everything that a crash would cost: nobody will miss its data.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::client::{Client, PATIENCE, find};
 use crate::database::said::{Said, cut_short};
@@ -80,7 +82,7 @@ impl Server {
             }
             let is_over = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
             if is_over || began.elapsed() > STARTING {
-                let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                let said = said.lock();
                 let otherwise = if is_over { "it ended at once" } else { "it does not answer" };
                 return Err(failed(SERVER[0], &said, otherwise));
             }
@@ -280,11 +282,11 @@ fn serve(
         let pipe = Pipe { argv: &argv, env: &[], input: None, timeout: Duration::MAX };
         let ended = pipe.run(&stop, &mut |_| Ok(()), &mut |line| {
             if line.contains("[ERROR]") {
-                said.lock().unwrap_or_else(PoisonError::into_inner).hear(line);
+                said.lock().hear(line);
             }
         });
         if let Err(error) = ended {
-            said.lock().unwrap_or_else(PoisonError::into_inner).hear(&error.to_string());
+            said.lock().hear(&error.to_string());
         }
     };
     let builder = std::thread::Builder::new().name("throw-away server".to_owned());

@@ -7,10 +7,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
 use crate::archive::{self, Listing, OpenError, Question, Reader};
-use crate::engine::context::with_causes;
+use crate::engine::RequestError;
 use crate::engine::core::Core;
-use crate::engine::{ArchiveKey, RequestError};
-use crate::model::archive::Archive;
+use crate::engine::runs::context::with_causes;
+use crate::model::archive::{Archive, CopyKey};
 use crate::restore::read_identity;
 use crate::secret;
 
@@ -59,7 +59,7 @@ impl Handle {
     /// No such archive, its file is not there or cannot be read, or nothing opens it; `Occupied`.
     pub async fn contents(
         &self,
-        key: &ArchiveKey,
+        key: &CopyKey,
         question: Question,
         with: OpenWith,
         reading: Reading,

@@ -2,20 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan as _};
 
-use crate::engine::{RequestError, RunFilter, restore};
+use crate::engine::core::Core;
+use crate::engine::runs::{record, restore};
+use crate::engine::{RequestError, RunFilter};
 use crate::model::archive::{ArchiveId, Condition};
 use crate::model::name::JobName;
 use crate::model::run::{Run, RunId, Work};
 use crate::progress::Snapshot;
+use crate::reconcile::expiry::Lineage;
 use crate::restore::Record;
 use crate::state::{self, HistoryKeep};
 use crate::status::days::{self, Day, Known};
 
 use super::Handle;
 
+/// How long the view may take that shows what a run did.
+const LOOK: Duration = Duration::from_secs(5);
 /// So many runs are read at a time for a calendar,
 const PAGE: usize = 500;
 /// and so many in all: a job of every minute has more, and its calendar begins later.
@@ -94,11 +100,9 @@ impl Handle {
                 }
             }
             let mut archives = BTreeMap::new();
-            let instance = &view.desired.instance;
+            let lineage = Lineage::of(&view.desired);
             for archive in view.observed.archives.iter().filter(|one| {
-                one.job == job
-                    && (one.origin == instance.name || instance.formerly.contains(&one.origin))
-                    && one.condition != Condition::Lost
+                lineage.is_of_job(one, job.as_str()) && one.condition != Condition::Lost
             }) {
                 *archives.entry(archive.day).or_insert(false) |= archive.is_good();
             }
@@ -127,7 +131,14 @@ impl Handle {
     pub async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>, RequestError> {
         let RunFilter { job, status, kind, before, limit } = filter;
         let filter = state::RunFilter { job, kind, status };
-        self.read(move |core| core.state.runs(&filter, before, limit)).await
+        let read = move |core: &Core| {
+            let mut runs = core.state.runs(&filter, before, limit)?;
+            record::as_they_are(core, &mut runs);
+            Ok(runs)
+        };
+        let runs = self.read(read).await?;
+        self.shown(&runs).await;
+        Ok(runs)
     }
 
     /// One run.
@@ -135,9 +146,27 @@ impl Handle {
     /// # Errors
     /// No such run.
     pub async fn run(&self, id: RunId) -> Result<Run, RequestError> {
-        self.read(move |core| core.state.run(id))
-            .await?
-            .ok_or_else(|| RequestError::NotFound(format!("there is no run {id}")))
+        let read = move |core: &Core| {
+            let mut run = core.state.run(id)?;
+            record::as_they_are(core, run.as_mut_slice());
+            Ok(run)
+        };
+        let run = self.read(read).await?;
+        self.shown(run.as_slice()).await;
+        run.ok_or_else(|| RequestError::NotFound(format!("there is no run {id}")))
+    }
+
+    /// Waits until there is a view that shows what those of these runs did that are over: whoever
+    /// reads that one has ended finds its archive, and `JOB@latest` means that.
+    async fn shown(&self, runs: &[Run]) {
+        let is_unseen = {
+            let unseen = self.core.unseen.lock();
+            runs.iter().any(|run| run.status.is_final() && unseen.contains(&run.id))
+        };
+        if is_unseen {
+            // Where a disk hangs, the history is told all the same.
+            let _ = tokio::time::timeout(LOOK, self.looked()).await;
+        }
     }
 
     /// A run's log so far.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::Handle;
 use crate::engine::requests::Request;
-use crate::engine::{ArchiveKey, RequestError, restore};
-use crate::model::archive::ArchiveId;
+use crate::engine::runs::restore;
+use crate::engine::{RequestError, answer};
+use crate::model::archive::{ArchiveId, CopyKey};
 use crate::model::job::{Job, Via};
 use crate::model::name::{JobName, PlaceName};
 use crate::model::restore::RestoreRequest;
@@ -72,7 +73,7 @@ impl Handle {
     ///
     /// # Errors
     /// No such archive.
-    pub async fn verify(&self, key: &ArchiveKey) -> Result<RunId, RequestError> {
+    pub async fn verify(&self, key: &CopyKey) -> Result<RunId, RequestError> {
         self.queue(Work::Verify { archive: key.id, location: key.location.clone() }).await
     }
 
@@ -124,7 +125,7 @@ impl Handle {
     /// No such archive or place, or nothing is sent there.
     pub async fn send(
         &self,
-        key: &ArchiveKey,
+        key: &CopyKey,
         to: &PlaceName,
         via: Via,
     ) -> Result<RunId, RequestError> {
@@ -151,7 +152,7 @@ impl Handle {
     /// No such archive, one that cannot be read, or the same is queued already.
     pub async fn restore(
         &self,
-        key: &ArchiveKey,
+        key: &CopyKey,
         request: RestoreRequest,
     ) -> Result<RunId, RequestError> {
         let (archive, location) = (key.id, key.location.clone());
@@ -183,7 +184,7 @@ impl Handle {
     /// It cannot be done; the remedy is with the error.
     pub async fn plan_restore(
         &self,
-        key: &ArchiveKey,
+        key: &CopyKey,
         request: RestoreRequest,
     ) -> Result<Plan, RequestError> {
         let (core, key) = (Arc::clone(&self.core), key.clone());
@@ -200,11 +201,22 @@ impl Handle {
     ///
     /// # Errors
     /// No such archive; pinned; the last good one of its series; more than the brake allows in 7 days.
-    pub async fn delete(&self, key: &ArchiveKey) -> Result<RunId, RequestError> {
+    pub async fn delete(&self, key: &CopyKey) -> Result<RunId, RequestError> {
         let archive = self.core.catalogue.get(key).ok_or_else(|| {
             RequestError::NotFound(format!("there is no archive {} at `{}`", key.id, key.location))
         })?;
         self.queue(Work::Expire { series: archive.written_series(), archives: vec![key.id] }).await
+    }
+
+    /// Whether [`delete`](Self::delete) would be refused now, for whoever asks somebody before.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn may_delete(&self, key: &CopyKey) -> Result<(), RequestError> {
+        let (core, key) = (Arc::clone(&self.core), key.clone());
+        tokio::task::spawn_blocking(move || answer::may_delete_copy(&core, &key))
+            .await
+            .map_err(|error| RequestError::Failed(error.to_string()))?
     }
 
     /// Queues the adoption of a foreign file.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Handle;
-use crate::engine::contacts::{self, hand};
+use crate::engine::peers::contacts;
+use crate::engine::peers::contacts::hand;
 use crate::engine::{RemoteError, RemoteOrder, RequestError};
 use crate::model::contact::Contact;
 use crate::model::name::PlaceName;

@@ -5,7 +5,8 @@ use axum::routing::get;
 use serde_json::json;
 
 use super::*;
-use crate::engine::contacts::{self, check_now};
+use crate::engine::peers::contacts;
+use crate::engine::peers::contacts::check_now;
 use crate::model::contact::{Contact, Presence};
 use crate::model::name::PlaceName;
 use tokio::task::JoinSet;
@@ -114,7 +115,7 @@ fn a_peer_is_asked_when_it_is_due_when_the_process_is_new_and_when_its_table_cha
     at(ago(bench.core().now(), -48));
     assert_eq!(bench.ask_where_due(), 1);
     bench.peer(&url, "offsite = false\n");
-    crate::engine::wanted::reload(bench.core()).unwrap();
+    crate::engine::configuration::reload(bench.core()).unwrap();
     assert_eq!((bench.ask_where_due(), bench.ask_where_due()), (1, 0));
     assert_eq!(bench.contact().unwrap().presence, Presence::Online);
 }
@@ -196,11 +197,11 @@ fn a_peer_that_left_is_remembered_for_a_month() {
     bench.start(Autonomy::Daemon);
     let created = bench.check().created_at;
     std::fs::remove_file(bench.path("etc/tom.toml")).unwrap();
-    crate::engine::wanted::reload(bench.core()).unwrap();
+    crate::engine::configuration::reload(bench.core()).unwrap();
     contacts::forget_departed(bench.core()).unwrap();
     assert!(bench.contact().is_none());
     bench.peer(&url, "");
-    crate::engine::wanted::reload(bench.core()).unwrap();
+    crate::engine::configuration::reload(bench.core()).unwrap();
     assert_eq!(bench.contact().unwrap().created_at, created);
     let heard = |days: i64| {
         let at = Some(ago(bench.core().now(), 24 * days));
@@ -213,7 +214,7 @@ fn a_peer_that_left_is_remembered_for_a_month() {
     };
     assert_eq!(heard(31), 1, "it is in the configuration");
     std::fs::remove_file(bench.path("etc/tom.toml")).unwrap();
-    crate::engine::wanted::reload(bench.core()).unwrap();
+    crate::engine::configuration::reload(bench.core()).unwrap();
     assert_eq!((heard(29), heard(31)), (1, 0));
 }
 

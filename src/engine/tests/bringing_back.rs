@@ -1,14 +1,14 @@
 //! Plans of restores: what is told of the archive, and of what is newer.
 
 use super::*;
-use crate::engine::restore::plan;
+use crate::engine::runs::restore::plan;
 use crate::model::archive::Outcome;
 use crate::model::restore::RestoreRequest;
 use crate::restore::Plan;
 use crate::stop::Stop;
 
 fn planned(bench: &Bench, archive: &Archive) -> Plan {
-    plan(bench.core(), &key(archive), &RestoreRequest::whole(), &Stop::new()).unwrap()
+    plan(bench.core(), &archive.key(), &RestoreRequest::whole(), &Stop::new()).unwrap()
 }
 
 fn three() -> (Bench, [Archive; 3]) {

@@ -69,7 +69,7 @@ fn an_expiry_is_not_carried_out_when_the_archive_it_made_way_for_was_lost_meanwh
 #[test]
 fn a_deletion_begun_before_a_pin_does_not_go_on_after_it() {
     let (mut bench, older, _) = two();
-    let pin = bench.ask(|reply| Request::SetPinned(key(&older), true, reply));
+    let pin = bench.ask(|reply| Request::SetPinned(older.key(), true, reply));
     pin.unwrap();
     tombstone(&bench, &older);
     bench.start(Autonomy::Daemon);
@@ -159,7 +159,7 @@ fn an_archive_taken_back_is_pinned_and_read_back_again() {
     let (bench, older, _) = two();
     let run = bench.queue(expire(&[&older])).unwrap();
     bench.execute(&bench.run(run));
-    bench.ask(|reply| Request::Undelete(key(&older), reply)).unwrap();
+    bench.ask(|reply| Request::Undelete(older.key(), reply)).unwrap();
     let back = bench.get(&older).unwrap();
     assert!(back.pinned && back.verified_at.is_none() && tar(&bench, &older).exists());
 }
@@ -169,7 +169,7 @@ fn a_location_without_trash_unlinks_at_once() {
     let (bench, older, _) = two();
     let base = std::fs::read_to_string(bench.path("etc/base.toml")).unwrap();
     bench.write("base.toml", &format!("{base}trash = \"0s\"\n"));
-    crate::engine::wanted::reload(bench.core()).unwrap();
+    crate::engine::configuration::reload(bench.core()).unwrap();
     let run = bench.queue(expire(&[&older])).unwrap();
     assert_eq!(bench.execute(&bench.run(run)).status, RunStatus::Success);
     assert!(bench.get(&older).is_none() && !tar(&bench, &older).exists());

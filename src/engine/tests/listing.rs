@@ -1,10 +1,12 @@
 //! Jobs with `*`: their members are listed, remembered, and never in anybody's way.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+
+use parking_lot::Mutex;
 
 use super::*;
-use crate::engine::members::{self, Lister};
+use crate::engine::observe::wildcards;
+use crate::engine::observe::wildcards::Lister;
 use crate::model::name::JobName;
 use crate::model::observed::Freeze;
 use crate::status::Verdict;
@@ -16,11 +18,11 @@ const APPS: &str = "[job.apps]\ntype = \"ynh_app\"\napp_id = \"*\"\nexcept = [\"
 type Answer = Arc<Mutex<Result<Vec<String>, String>>>;
 
 fn set(answer: &Answer, members: &[&str]) {
-    *answer.lock().unwrap() = Ok(members.iter().map(ToString::to_string).collect());
+    *answer.lock() = Ok(members.iter().map(ToString::to_string).collect());
 }
 
 fn fail(answer: &Answer, why: &str) {
-    *answer.lock().unwrap() = Err(why.to_owned());
+    *answer.lock() = Err(why.to_owned());
 }
 
 impl Bench {
@@ -40,7 +42,7 @@ impl Bench {
             Options { config_dir: self.path("etc"), autonomy: Autonomy::Daemon, only: Vec::new() };
         let mut core = start::start(options, sender).unwrap();
         let answer = Arc::clone(answer);
-        let lister: Lister = Arc::new(move |_, _| answer.lock().unwrap().clone());
+        let lister: Lister = Arc::new(move |_, _| answer.lock().clone());
         Arc::get_mut(&mut core).unwrap().lister = lister;
         self.core = Some(core);
         self.incoming = Some(receiver);
@@ -50,7 +52,7 @@ impl Bench {
     fn begin_to_list(&self) -> tokio::task::JoinSet<()> {
         let mut workers = tokio::task::JoinSet::new();
         let _inside = self.runtime.enter();
-        members::begin_where_due(self.core(), &mut workers);
+        wildcards::begin_where_due(self.core(), &mut workers);
         workers
     }
 
@@ -197,18 +199,18 @@ fn only_the_series_of_a_job_wait_while_it_is_listed() {
     bench.list();
     bench.age(24 * 370);
     bench.restart(&answer);
-    let held = answer.lock().unwrap();
+    let held = answer.lock();
     let mut workers = bench.begin_to_list();
     bench.look();
     assert_eq!(bench.queued(), BTreeSet::from(["notes".to_owned()]));
-    assert!(members::is_busy(bench.core()));
+    assert!(wildcards::is_busy(bench.core()));
     assert!(bench.notes().contains("`apps/nextcloud` waits for the list"), "{}", bench.notes());
     drop(held);
     bench.runtime.block_on(async { while workers.join_next().await.is_some() {} });
     bench.list();
     bench.look();
     assert!(bench.queued().contains("apps/nextcloud"));
-    assert!(!members::is_busy(bench.core()));
+    assert!(!wildcards::is_busy(bench.core()));
 }
 
 #[test]
@@ -229,7 +231,7 @@ fn who_waits_for_a_listing_learns_that_the_engine_stops() {
     let (bench, _) = Bench::listing(APPS, &["nextcloud"]);
     let (reply, mut answered) = tokio::sync::oneshot::channel();
     answer::answer(bench.core(), Request::List("apps".parse().unwrap(), reply));
-    members::give_up(bench.core());
+    wildcards::give_up(bench.core());
     assert_eq!(answered.try_recv().unwrap(), Err(RequestError::Stopping));
 }
 

@@ -1,8 +1,8 @@
 //! No room: what is unlinked early, and what people are told would help.
 
 use super::*;
-use crate::engine::context::{Context, Failure};
-use crate::engine::room::make_room;
+use crate::engine::runs::context::{Context, Failure};
+use crate::engine::runs::room::make_room;
 use crate::model::job::Job;
 
 /// What making room comes to where one byte more is needed than is free.

@@ -1,8 +1,8 @@
 //! Little space at a location: what makes room for the next archive, and what never does.
 
 use super::*;
-use crate::engine::context::{Context, Failure};
-use crate::engine::room;
+use crate::engine::runs::context::{Context, Failure};
+use crate::engine::runs::room;
 use crate::model::observed::Freeze;
 use crate::progress::Progress;
 

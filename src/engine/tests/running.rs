@@ -3,7 +3,8 @@
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::engine::{cycle, record, wanted};
+use crate::engine::runs::record;
+use crate::engine::{Handle, configuration, cycle};
 
 #[test]
 fn a_run_cancelled_between_its_turn_and_its_beginning_never_begins() {
@@ -65,6 +66,37 @@ fn an_end_that_cannot_be_recorded_is_recorded_later_and_nothing_begins_before() 
 }
 
 #[test]
+fn whoever_reads_that_a_run_is_over_finds_its_archive() {
+    let mut bench = Bench::new(JOB);
+    let (sender, mut incoming) = mpsc::unbounded_channel();
+    let options =
+        Options { config_dir: bench.path("etc"), autonomy: Autonomy::Daemon, only: Vec::new() };
+    bench.core = Some(start::start(options, sender).unwrap());
+    bench.look();
+    let run = bench.execute(&bench.open().remove(0));
+    assert!(run.status.is_success());
+    let core = Arc::clone(bench.core());
+    assert!(core.view.load().observed.archives.is_empty(), "nobody looked since");
+    let (_end, ended) = tokio::sync::watch::channel(false);
+    let handle = Handle::new(Arc::clone(&core), ended);
+    let archives = bench.runtime.block_on(async {
+        let reader = tokio::spawn(async move {
+            assert_eq!(handle.run(run.id).await.unwrap().status, run.status);
+            handle.view().observed.archives.len()
+        });
+        let asked = tokio::time::timeout(Duration::from_secs(10), incoming.recv()).await;
+        let Some(Request::Look(reply)) = asked.expect("nobody waits for the view") else {
+            panic!("something else is asked for");
+        };
+        look::look(&core, core.now()).unwrap();
+        reply.send(Ok(())).unwrap();
+        reader.await.unwrap()
+    });
+    assert_eq!(archives, 1);
+    assert!(bench.core().unseen.lock().is_empty());
+}
+
+#[test]
 fn a_job_whose_run_was_given_up_does_not_begin_beside_it() {
     let bench = Bench::with_job("");
     bench.look();
@@ -106,7 +138,7 @@ fn a_reload_while_a_run_publishes_loses_nothing() {
     let coming = Archive { id: crate::model::archive::ArchiveId(uuid::Uuid::new_v4()), ..archive };
     bench.core().catalogue.put(&bench.core().state, coming.clone()).unwrap();
     bench.write("more.toml", "[location.second]\npath = \"../second\"\n");
-    assert!(wanted::reload(bench.core()).unwrap());
+    assert!(configuration::reload(bench.core()).unwrap());
     look::look_if_needed(bench.core(), &mut clock::Clock::start(), true, None, Duration::ZERO)
         .unwrap();
     assert_eq!(bench.condition(&coming), Condition::Present);
@@ -132,22 +164,15 @@ fn a_run_that_hangs_is_given_up_and_told_and_its_lane_goes_on() {
     bench.look();
     let archive = bench.back_up();
     let core = bench.core();
-    let store = core.store(&archive.location).unwrap();
-    // Whoever wants to delete something there now never comes to an end.
-    let door = core.moving(&archive.location, store.as_ref()).unwrap();
-    let until = core.now();
-    bench.set_condition(&archive, Condition::Trashed { until });
-    let archives = vec![archive.id];
-    let work = Work::EmptyTrash { location: archive.location.clone(), archives };
-    let run = bench.enqueue(work, Cause::Manual);
+    let (id, location) = (archive.id, archive.location.clone());
+    let run = bench.enqueue(Work::Verify { archive: id, location }, Cause::Reconcile);
     let running = Running { patience: Duration::from_millis(50), ..Running::new(core, &run) };
-    let stop = running.stop.clone();
-    let attendant = Arc::clone(core.folder(&archive.location).unwrap().attendant());
-    let before = attendant.moved();
+    let (stop, progress) = (running.stop.clone(), running.progress.clone());
+    // Where it left off is what it asks for next, and does not get.
+    let hangs = core.half_read();
     let given_up = std::thread::scope(|scope| {
         scope.spawn(|| {
-            // It waits, and asks whether that is in vain.
-            while attendant.moved() == before {
+            while progress.snapshot().phase != "verifying" {
                 std::thread::yield_now();
             }
             stop.request(Stopped::TimedOut);
@@ -159,10 +184,10 @@ fn a_run_that_hangs_is_given_up_and_told_and_its_lane_goes_on() {
     assert!(core.running().is_empty(), "its lane is free");
     bench.back_up();
     bench.look();
-    let told = format!("run {} (empty-trash) was given up and hangs still", run.id);
+    let told = format!("run {} (verify) was given up and hangs still", run.id);
     let notes = || core.view.load().plan.notes.clone();
     assert!(notes().iter().any(|note| note.text.starts_with(&told)), "{:?}", notes());
-    drop(door);
+    drop(hangs);
     bench.runtime.block_on(async {
         while !core.given_up().is_empty() {
             tokio::task::yield_now().await;

@@ -1,8 +1,8 @@
 //! Starts, restarts, reloads.
 
 use super::*;
-use crate::engine::awake::AWAKE_AT;
-use crate::engine::wanted;
+use crate::engine::configuration;
+use crate::engine::observe::awake::AWAKE_AT;
 use crate::model::desired::SecretRef;
 use crate::process;
 use crate::stop::Stop;
@@ -155,7 +155,7 @@ fn a_job_given_another_schedule_or_enabled_again_waits_for_its_next_instant() {
         bench.look();
         bench.set_first_seen(2);
         bench.write("jobs.toml", &job(true, "* * * * *"));
-        wanted::reload(bench.core()).unwrap();
+        configuration::reload(bench.core()).unwrap();
         let reloaded = bench.facts().first_seen;
         bench.look();
         let due = bench.open().first().map(|run| run.cause.clone());
@@ -178,7 +178,7 @@ fn a_job_remembers_when_its_definition_last_changed() {
     bench.look();
     assert_eq!(since(&bench), bench.facts().first_seen, "a restart changes nothing");
     bench.write("jobs.toml", &format!("{JOB}catch_up = \"next\"\n"));
-    wanted::reload(bench.core()).unwrap();
+    configuration::reload(bench.core()).unwrap();
     bench.look();
     assert!(since(&bench) > bench.facts().first_seen);
 }
@@ -202,6 +202,68 @@ fn apply_called_by_cron_runs_what_came_due_between_two_calls() {
 }
 
 #[test]
+fn apply_for_one_job_makes_no_other_miss_its_time() {
+    let job = |name: &str| JOB.replace("notes]", &format!("{name}]"));
+    let more = "catch_up = \"next\"\nschedule = \"* * * * *\"\n";
+    let mut bench = Bench::new(&format!("{}{more}{}{more}", job("one"), job("other")));
+    let two_hours_ago = |bench: &Bench| ago(bench.core().now(), 2);
+    let queued = |bench: &Bench, only: &[&str], name: &str| {
+        bench.look();
+        let started = bench.core().started_at;
+        bench.open().iter().any(|run| {
+            assert!(only.is_empty() || only.contains(&name), "{run:?}");
+            run.work == Work::Backup { job: name.parse().unwrap() }
+                && matches!(run.cause, Cause::Due { due, .. } if due < started)
+        })
+    };
+    bench.start(Autonomy::Apply);
+    bench.look();
+    for run in bench.open() {
+        bench.cancel(run.id).unwrap();
+    }
+    for name in ["one", "other"] {
+        let name = name.parse().unwrap();
+        let mut facts = bench.core().state.job_facts().unwrap().remove(&name).unwrap();
+        (facts.first_seen, facts.last_due) = (ago(bench.core().now(), 100), None);
+        bench.core().state.put_job_facts(&name, &facts).unwrap();
+    }
+    let last = two_hours_ago(&bench).to_string();
+    bench.core().state.put_value(AWAKE_AT, &last).unwrap();
+    // It is for one of them, and runs that.
+    bench.start_for(Autonomy::Apply, &["one"]);
+    assert!(queued(&bench, &["one"], "one"));
+    bench.start(Autonomy::Apply);
+    assert!(queued(&bench, &[], "other"), "the other one was not missed by that");
+    // By itself it knows what came due between two calls of its own.
+    bench.core().state.put_value(AWAKE_AT, "2026-01-01T00:00:00Z").unwrap();
+    bench.core().state.put_value(&format!("{AWAKE_AT} one"), &last).unwrap();
+    bench.start_for(Autonomy::Apply, &["one"]);
+    assert_eq!(bench.core().awake.since().to_string(), last);
+}
+
+#[test]
+fn a_clock_that_was_set_back_leaves_nothing_to_be_made_up_for_and_nothing_to_wait_for() {
+    let bench = Bench::with_job("");
+    let core = bench.core();
+    let now = core.now();
+    let hours = |hours: i64| ago(now, -hours);
+    core.awake.look(core, now).unwrap();
+    let began = core.awake.since();
+    assert!(began <= now);
+    // It runs ahead, by itself or because somebody set it.
+    core.awake.look(core, hours(10)).unwrap();
+    assert_eq!(core.awake.since(), began);
+    core.awake.look(core, hours(1)).unwrap();
+    assert_eq!(core.awake.since(), hours(1));
+    // Times that were taken from it count no longer than it does.
+    core.awake.set_since(hours(20));
+    core.awake.look(core, hours(2)).unwrap();
+    assert_eq!(core.awake.since(), hours(2));
+    core.awake.look(core, hours(3)).unwrap();
+    assert_eq!(core.awake.since(), hours(2));
+}
+
+#[test]
 fn a_state_or_socket_that_moves_is_told_and_stays_until_a_restart() {
     let bench = Bench::with_job("");
     let base = std::fs::read_to_string(bench.path("etc/base.toml")).unwrap();
@@ -209,11 +271,11 @@ fn a_state_or_socket_that_moves_is_told_and_stays_until_a_restart() {
         "base.toml",
         &base.replace("../state", "../elsewhere").replace("control.sock", "other.sock"),
     );
-    wanted::reload(bench.core()).unwrap();
+    configuration::reload(bench.core()).unwrap();
     let stale = bench.core().wanted.load().report.stale.join("\n");
     assert!(stale.contains("`state_dir`") && stale.contains("`control_socket`"), "{stale}");
     bench.write("base.toml", &base);
-    wanted::reload(bench.core()).unwrap();
+    configuration::reload(bench.core()).unwrap();
     assert!(bench.core().wanted.load().report.valid);
 }
 
@@ -229,7 +291,7 @@ fn a_secret_of_the_environment_is_kept_from_children_once_the_configuration_name
         process::output(&argv, Duration::from_secs(10), 4096, &Stop::new()).unwrap()
     };
     assert_ne!(child().as_slice(), b"nothing\n");
-    wanted::withhold_secrets(&desired);
+    configuration::withhold_secrets(&desired);
     assert_eq!(child().as_slice(), b"nothing\n");
 }
 

@@ -113,8 +113,13 @@ fn an_archive_that_the_disk_cannot_give_back_counts_as_damaged_until_it_is_read_
     let archive = bench.back_up();
     let store = bench.core().store(&archive.location).unwrap();
     let fails_with = |errno: rustix::io::Errno| {
-        crate::engine::verify::unreadable(bench.core(), store.as_ref(), &archive, errno.into())
-            .unwrap()
+        crate::engine::runs::verify::unreadable(
+            bench.core(),
+            store.as_ref(),
+            &archive,
+            errno.into(),
+        )
+        .unwrap()
     };
     fails_with(rustix::io::Errno::PERM);
     assert!(bench.get(&archive).unwrap().is_good());
@@ -137,6 +142,6 @@ fn what_cannot_be_read_at_a_place_that_went_away_is_not_damaged() {
     let store = bench.core().store(&archive.location).unwrap();
     std::fs::rename(bench.path("archives"), bench.path("away")).unwrap();
     let error = rustix::io::Errno::IO.into();
-    crate::engine::verify::unreadable(bench.core(), store.as_ref(), &archive, error).unwrap();
+    crate::engine::runs::verify::unreadable(bench.core(), store.as_ref(), &archive, error).unwrap();
     assert_eq!(bench.condition(&archive), Condition::Present);
 }

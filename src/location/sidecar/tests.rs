@@ -3,6 +3,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::location::Codec;
 
 fn place() -> PlaceName {
     "main".parse().unwrap()

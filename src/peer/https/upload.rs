@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::stream;
+use parking_lot::Mutex;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
@@ -195,7 +196,7 @@ impl Moved {
 
     fn add(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.last.lock() = Instant::now();
     }
 
     /// Ends when nothing moves any more.
@@ -206,7 +207,7 @@ impl Moved {
             } else {
                 (ANSWER, "it got a chunk and did not answer for five minutes")
             };
-            let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = *self.last.lock();
             let Some(left) = limit.checked_sub(last.elapsed()) else { return why };
             tokio::time::sleep(left).await;
         }
@@ -248,7 +249,7 @@ impl Uploads {
 
 /// How many of the first `done` bytes of a chunk were not counted before.
 fn newly(counted: &Mutex<(u32, u64)>, number: u32, done: u64) -> u64 {
-    let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut counted = counted.lock();
     let before = if counted.0 == number { counted.1 } else { 0 };
     *counted = (number, done.max(before));
     done.saturating_sub(before)

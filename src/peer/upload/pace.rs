@@ -1,7 +1,8 @@
 //! How fast bytes may go.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// The most that may have been saved up while nothing was sent.
 const SAVED: Duration = Duration::from_millis(500);
@@ -35,7 +36,7 @@ impl Pace {
     /// Takes so many bytes at `now`: how long to wait before they may go.
     pub fn take(&self, now: Instant, bytes: usize) -> Duration {
         let Some(rate) = self.rate else { return Duration::ZERO };
-        let mut paid_at = self.paid_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paid_at = self.paid_at.lock();
         let earliest = now.checked_sub(SAVED).unwrap_or(now);
         let before = paid_at.unwrap_or(now).max(earliest);
         let nanos = (bytes as u128 * 1_000_000_000) / u128::from(rate);

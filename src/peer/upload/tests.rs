@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
-use std::sync::Mutex;
 
+use parking_lot::Mutex;
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256 as Hasher};
 
@@ -61,7 +61,7 @@ fn refused(status: u16) -> PeerError {
 impl Peer {
     fn failing(faults: impl IntoIterator<Item = (u32, Fault)>) -> Self {
         let peer = Self::default();
-        peer.faults.lock().unwrap().extend(faults);
+        peer.faults.lock().extend(faults);
         peer
     }
 
@@ -71,20 +71,20 @@ impl Peer {
         act: impl FnOnce(&mut Disk) -> Result<T, PeerError>,
     ) -> Result<T, PeerError> {
         let number = {
-            let mut requests = self.requests.lock().unwrap();
+            let mut requests = self.requests.lock();
             *requests += 1;
             *requests - 1
         };
-        let fault = self.faults.lock().unwrap().remove(&number);
+        let fault = self.faults.lock().remove(&number);
         if fault.is_some() {
-            *self.interruptions.lock().unwrap() += 1;
+            *self.interruptions.lock() += 1;
         }
         match fault {
-            None => act(&mut self.disk.lock().unwrap()),
+            None => act(&mut self.disk.lock()),
             Some(Fault::Before | Fault::Restart) => Err(offline()),
             Some(Fault::Status(status)) => Err(refused(status)),
             Some(Fault::After) => {
-                let _ = act(&mut self.disk.lock().unwrap());
+                let _ = act(&mut self.disk.lock());
                 Err(offline())
             }
         }
@@ -103,13 +103,13 @@ impl Peer {
     }
 
     fn offer(&self) -> Offer {
-        self.offer.lock().unwrap().clone().unwrap()
+        self.offer.lock().clone().unwrap()
     }
 }
 
 impl Far for Peer {
     async fn begin(&self, offer: &Offer) -> Result<Begun, PeerError> {
-        *self.offer.lock().unwrap() = Some(offer.clone());
+        *self.offer.lock() = Some(offer.clone());
         self.request(|disk| {
             if disk.published.is_some() {
                 let there = InTheWay {
@@ -121,7 +121,7 @@ impl Far for Peer {
                 return Ok(Begun::Taken(there, "it is there".to_owned()));
             }
             if disk.open.is_none() {
-                let mut uploads = self.uploads.lock().unwrap();
+                let mut uploads = self.uploads.lock();
                 *uploads += 1;
                 disk.open = Some((*uploads, offer.chunk_size, BTreeMap::new()));
             }
@@ -143,7 +143,7 @@ impl Far for Peer {
         let mut bytes = vec![0; usize::try_from(chunk.length).unwrap()];
         file.read_exact_at(&mut bytes, chunk.from).unwrap();
         self.request(|disk| {
-            *self.chunks.lock().unwrap().entry(chunk.number).or_default() += 1;
+            *self.chunks.lock().entry(chunk.number).or_default() += 1;
             let (number, chunk_size, chunks) = disk.open.as_mut().ok_or_else(|| refused(404))?;
             assert_eq!(number.to_string(), upload);
             assert_eq!(chunk.from, u64::from(chunk.number) * *chunk_size);
@@ -228,9 +228,9 @@ fn send_whole(peer: &Peer, bytes: &[u8], patience: Patience) {
             Err(error) => assert!(error.is_offline(), "{error}"),
         }
     }
-    assert_eq!(peer.disk.lock().unwrap().published.as_deref(), Some(bytes));
-    let again: u32 = peer.chunks.lock().unwrap().values().map(|count| count - 1).sum();
-    assert!(again <= *peer.interruptions.lock().unwrap(), "{again} chunks came again");
+    assert_eq!(peer.disk.lock().published.as_deref(), Some(bytes));
+    let again: u32 = peer.chunks.lock().values().map(|count| count - 1).sum();
+    assert!(again <= *peer.interruptions.lock(), "{again} chunks came again");
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn whatever_request_fails_the_file_arrives_and_one_chunk_is_sent_again_at_most()
     let bytes = content(7300);
     let faultless = Peer::default();
     send_whole(&faultless, &bytes, PATIENCE);
-    let requests = *faultless.requests.lock().unwrap();
+    let requests = *faultless.requests.lock();
     assert_eq!(requests, 1 + 8 + 1);
     let kinds = [
         Fault::Before,
@@ -253,7 +253,7 @@ fn whatever_request_fails_the_file_arrives_and_one_chunk_is_sent_again_at_most()
             for tries in [0, 5] {
                 let peer = Peer::failing([(number, fault)]);
                 send_whole(&peer, &bytes, Patience { tries, ..PATIENCE });
-                assert_eq!(*peer.uploads.lock().unwrap(), 1, "{number} {fault:?}");
+                assert_eq!(*peer.uploads.lock(), 1, "{number} {fault:?}");
             }
         }
     }
@@ -285,7 +285,7 @@ fn what_was_received_and_lost_is_sent_anew() {
     let offer = offer_of(&bytes);
     let patience = Patience { tries: 0, ..PATIENCE };
     assert!(send(&peer, &offer, &bytes, patience).is_err());
-    peer.disk.lock().unwrap().open = None;
+    peer.disk.lock().open = None;
     assert_eq!(send(&peer, &offer, &bytes, patience).unwrap(), Sent::Arrived("web".to_owned()));
     assert_eq!(send(&peer, &offer, &bytes, patience).unwrap(), Sent::WasThere("web".to_owned()));
 }
@@ -298,7 +298,7 @@ fn what_refuses_for_good_is_told_at_once() {
             let peer = Peer::failing([(number, Fault::Status(status))]);
             let error = send(&peer, &offer_of(&bytes), &bytes, PATIENCE).unwrap_err();
             assert_eq!(error.status(), Some(status), "at {number}");
-            assert_eq!(*peer.requests.lock().unwrap(), number + 1);
+            assert_eq!(*peer.requests.lock(), number + 1);
         }
     }
 }
@@ -309,7 +309,7 @@ fn a_file_that_is_another_one_by_now_is_noticed_and_never_published() {
     let other: Vec<u8> = bytes.iter().map(|byte| byte ^ 1).collect();
     let peer = Peer::default();
     assert_eq!(send(&peer, &offer_of(&bytes), &other, PATIENCE).unwrap(), Sent::Differs(None));
-    assert!(peer.disk.lock().unwrap().published.is_none());
+    assert!(peer.disk.lock().published.is_none());
 }
 
 #[test]
@@ -317,5 +317,5 @@ fn a_peer_that_stays_away_is_given_up_after_a_few_tries() {
     let bytes = content(3000);
     let peer = Peer::failing((2..100).map(|number| (number, Fault::Before)));
     assert!(send(&peer, &offer_of(&bytes), &bytes, PATIENCE).unwrap_err().is_offline());
-    assert_eq!(*peer.requests.lock().unwrap(), 2 + 1 + PATIENCE.tries);
+    assert_eq!(*peer.requests.lock(), 2 + 1 + PATIENCE.tries);
 }

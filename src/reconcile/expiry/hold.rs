@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use super::group::{Group, policy_at};
 use super::lineage::Line;
 use super::uses::need_of;
-use crate::model::archive::{ArchiveId, Series, Sha256};
+use crate::model::archive::{ArchiveId, CopyKey, Series, Sha256};
 use crate::model::contact::Contact;
 use crate::model::desired::Desired;
 use crate::model::job::Job;
@@ -21,7 +21,7 @@ pub(crate) struct Holds {
     /// What runs need, wherever it rests.
     by_runs: HashMap<ArchiveId, Vec<Hold>>,
     /// Originals whose copies are still to come.
-    without_copies: HashSet<(ArchiveId, PlaceName)>,
+    without_copies: HashSet<CopyKey>,
     waiting: HashMap<Series, Waiting>,
 }
 
@@ -72,7 +72,7 @@ impl Holds {
         }
         for candidate in candidates {
             candidate.holds = self.by_runs.get(&candidate.id).cloned().unwrap_or_default();
-            if self.without_copies.contains(&(candidate.id, location.clone())) {
+            if self.without_copies.contains(&CopyKey::new(candidate.id, location)) {
                 candidate.holds.push(Hold::WaitingForCopies);
             }
         }
@@ -174,7 +174,7 @@ impl Holds {
             }
             // Released by a good archive that came later, not by time alone: no timer deletes.
             if until > newest.arrived {
-                self.without_copies.insert((archive.id, home.series.location.clone()));
+                self.without_copies.insert(CopyKey::new(archive.id, &home.series.location));
             }
         }
         if !waiting.all.is_empty() {

@@ -1,6 +1,7 @@
 //! Earlier names, by what they are now: where a job or this instance was renamed, what was made
 //! before belongs with what is made today.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::model::archive::{Archive, How, Series};
@@ -39,18 +40,34 @@ impl<'a> Lineage<'a> {
         if instance.formerly.contains(&series.origin) {
             series.origin = instance.name.clone();
         }
-        if series.origin != instance.name || self.desired.jobs.contains_key(&series.job) {
-            return series;
-        }
-        if let Some(name) = self.jobs.get(series.job.as_str()) {
-            series.job = (*name).clone();
-        } else if let Some((declared, item)) = series.job.as_str().split_once('/')
-            && let Some(name) = self.jobs.get(declared)
-            && let Ok(name) = format!("{name}/{item}").parse()
+        if series.origin == instance.name
+            && let Cow::Owned(name) = self.job(&written.job)
         {
             series.job = name;
         }
         series
+    }
+
+    /// The name today of the job of ours that was called `written`.
+    #[must_use]
+    pub fn job<'n>(&self, written: &'n JobName) -> Cow<'n, JobName> {
+        if self.desired.jobs.contains_key(written) {
+            return Cow::Borrowed(written);
+        }
+        if let Some(name) = self.jobs.get(written.as_str()) {
+            return Cow::Owned((*name).clone());
+        }
+        let renamed = written.as_str().split_once('/').and_then(|(declared, item)| {
+            format!("{}/{item}", self.jobs.get(declared)?).parse().ok()
+        });
+        renamed.map_or(Cow::Borrowed(written), Cow::Owned)
+    }
+
+    /// Whether an archive is ours and of the job that bears this name: today, or then.
+    #[must_use]
+    pub fn is_of_job(&self, archive: &Archive, job: &str) -> bool {
+        self.desired.instance.is_or_was(&archive.origin)
+            && (archive.job.as_str() == job || self.job(&archive.job).as_str() == job)
     }
 
     /// What an archive is judged together with. What a peer sent bears the peer's names, which say

@@ -1,12 +1,10 @@
 //! A policy on the command line: `mode=gfs,daily=7,weekly=4,monthly=3`, with the keys and the
 //! checks of a `[retention.x]` table.
 
-use crate::model::retention::{DEFAULT_MIN_DAYS, Mode, Policy};
+use crate::model::retention::{Counting, DEFAULT_MIN_DAYS, Mode, Policy};
 
 /// Every key of a policy.
 const KEYS: [&str; 7] = ["mode", "value", "daily", "weekly", "monthly", "yearly", "min_days"];
-/// Every mode.
-const MODES: [&str; 3] = ["count", "daily", "gfs"];
 
 /// Why a text is not a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,18 +33,18 @@ pub enum PolicyError {
         value: String,
     },
     /// The key has no meaning in this mode.
-    #[error("`{key}` does not belong to mode `{mode}`")]
+    #[error("`{key}` does not belong to mode `{}`", .counting.word())]
     WrongKey {
         /// The key.
         key: String,
         /// The mode.
-        mode: String,
+        counting: Counting,
     },
     /// The policy would keep nothing.
-    #[error("mode `{mode}` keeps nothing here")]
+    #[error("mode `{}` keeps nothing here", .counting.word())]
     Empty {
         /// The mode.
-        mode: String,
+        counting: Counting,
     },
 }
 
@@ -56,21 +54,26 @@ impl PolicyError {
     pub fn hint(&self) -> Option<String> {
         match self {
             PolicyError::UnknownKey(word) => Some(nearest(word, &KEYS)),
-            PolicyError::UnknownMode(word) => Some(nearest(word, &MODES)),
+            PolicyError::UnknownMode(word) => Some(nearest(word, &Counting::WORDS)),
             PolicyError::NoPair(_) | PolicyError::NoMode => {
                 Some("write for instance `mode=gfs,daily=7,weekly=4,monthly=3`".to_owned())
             }
             PolicyError::Twice(_) | PolicyError::NoNumber { .. } => None,
-            PolicyError::WrongKey { mode, .. } if mode == "gfs" => {
-                Some("`gfs` has `daily`, `weekly`, `monthly`, `yearly` and `min_days`".to_owned())
-            }
-            PolicyError::WrongKey { mode, .. } => {
-                Some(format!("`{mode}` has `value` and `min_days`"))
-            }
-            PolicyError::Empty { mode } if mode == "gfs" => Some(
-                "give at least one of `daily`, `weekly`, `monthly` and `yearly` above 0".to_owned(),
-            ),
-            PolicyError::Empty { .. } => Some("give a `value` of 1 or more".to_owned()),
+            PolicyError::WrongKey { counting, .. } => Some(match counting {
+                Counting::Count | Counting::Daily => {
+                    format!("`{}` has `value` and `min_days`", counting.word())
+                }
+                Counting::Gfs => {
+                    "`gfs` has `daily`, `weekly`, `monthly`, `yearly` and `min_days`".to_owned()
+                }
+            }),
+            PolicyError::Empty { counting } => Some(match counting {
+                Counting::Count | Counting::Daily => "give a `value` of 1 or more".to_owned(),
+                Counting::Gfs => {
+                    "give at least one of `daily`, `weekly`, `monthly` and `yearly` above 0"
+                        .to_owned()
+                }
+            }),
         }
     }
 }
@@ -107,26 +110,27 @@ pub fn parse_policy(text: &str) -> Result<Policy, PolicyError> {
     let mode_word = mode.ok_or(PolicyError::NoMode)?;
     let number = |key: &str| numbers.iter().find(|(k, _)| *k == key).map(|(_, number)| *number);
     let value = number("value").unwrap_or(0);
-    let mode = match mode_word {
-        "count" => Mode::Count(value),
-        "daily" => Mode::Daily(value),
-        "gfs" => Mode::Gfs {
+    let counting = Counting::from_word(mode_word)
+        .ok_or_else(|| PolicyError::UnknownMode(mode_word.to_owned()))?;
+    let mode = match counting {
+        Counting::Count => Mode::Count(value),
+        Counting::Daily => Mode::Daily(value),
+        Counting::Gfs => Mode::Gfs {
             daily: number("daily").unwrap_or(0),
             weekly: number("weekly").unwrap_or(0),
             monthly: number("monthly").unwrap_or(0),
             yearly: number("yearly").unwrap_or(0),
         },
-        _ => return Err(PolicyError::UnknownMode(mode_word.to_owned())),
     };
     let belongs = |key: &str| match mode {
         Mode::Count(_) | Mode::Daily(_) => matches!(key, "value" | "min_days"),
         Mode::Gfs { .. } => key != "value",
     };
     if let Some((key, _)) = numbers.iter().find(|(key, _)| !belongs(key)) {
-        return Err(PolicyError::WrongKey { key: (*key).to_owned(), mode: mode_word.to_owned() });
+        return Err(PolicyError::WrongKey { key: (*key).to_owned(), counting });
     }
     if mode.is_empty() {
-        return Err(PolicyError::Empty { mode: mode_word.to_owned() });
+        return Err(PolicyError::Empty { counting });
     }
     Ok(Policy { mode, min_days: number("min_days").unwrap_or(DEFAULT_MIN_DAYS) })
 }

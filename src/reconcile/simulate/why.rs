@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Zoned;
 use jiff::civil::Date;
 
-use crate::model::archive::{ArchiveId, Condition, Series};
+use crate::model::archive::{ArchiveId, Condition, CopyKey, Series};
 use crate::model::desired::Desired;
 use crate::model::name::PlaceName;
 use crate::model::observed::Observed;
@@ -87,9 +87,9 @@ pub fn why(
 pub fn when_each_leaves(
     desired: &Desired,
     observed: &Observed,
-    wanted: &BTreeSet<(ArchiveId, PlaceName)>,
+    wanted: &BTreeSet<CopyKey>,
     now: &Zoned,
-) -> BTreeMap<(ArchiveId, PlaceName), Date> {
+) -> BTreeMap<CopyKey, Date> {
     let groups = group::groups(desired, observed);
     let holds = Holds::find(desired, observed, &groups, now);
     let mut days = BTreeMap::new();
@@ -97,7 +97,7 @@ pub fn when_each_leaves(
         let location = &group.series.location;
         let ids = group.archives.iter().map(|archive| archive.id);
         let ids: BTreeSet<ArchiveId> =
-            ids.filter(|id| wanted.contains(&(*id, location.clone()))).collect();
+            ids.filter(|id| wanted.contains(&CopyKey::new(*id, location))).collect();
         let Ruling::Policy(policy) = &group.ruling else { continue };
         if ids.is_empty() {
             continue;
@@ -111,7 +111,7 @@ pub fn when_each_leaves(
             if ids.contains(&archive.id)
                 && let Some(day) = leaves(group, &mut leaving, archive, verdict, now)
             {
-                days.insert((archive.id, location.clone()), day);
+                days.insert(CopyKey::new(archive.id, location), day);
             }
         }
     }

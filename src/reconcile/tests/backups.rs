@@ -34,8 +34,8 @@ fn jobs_missed_while_the_daemon_was_down_run_once_oldest_first() {
         .ran("weekly", "2026-04-27T03:00")
         .with(|observed| observed.awake_since = time("2026-05-08T11:59"));
     assert_snapshot!(check(&world), @"
-    backup      weekly                 missed at 2026-05-04 03:00 while the daemon was down (0 3 * * 1), at jobs/web.toml:11
-    backup      nightly                missed at 03:00 while the daemon was down (0 3 * * *), at jobs/web.toml:10
+    backup      weekly                 missed at 2026-05-04 03:00 while larder did not run (0 3 * * 1), at jobs/web.toml:11
+    backup      nightly                missed at 03:00 while larder did not run (0 3 * * *), at jobs/web.toml:10
     backup      hourly                 due since 12:00 (0 * * * *), at jobs/web.toml:9
     problem     `hourly` is overdue: its newest good archive is 7 d 2 h old, 7 h is the most
     problem     `nightly` is overdue: its newest good archive is 7 d 9 h old, 1 d 7 h is the most
@@ -56,7 +56,7 @@ fn a_job_that_waits_for_the_next_time_is_not_run_for_a_missed_one() {
     assert_snapshot!(check(&world("2026-05-08T11:00")), @r#"
     nothing to do now
     problem     `web` is overdue: its newest good archive is 1 d 9 h old, 1 d 7 h is the most
-    note        `web` missed 03:00 while the daemon was down and waits for 2026-05-09 03:00, as `catch_up = "next"` says
+    note        `web` missed 03:00 while larder did not run and waits for 2026-05-09 03:00, as `catch_up = "next"` says
     wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
     "#);
     assert_snapshot!(check(&world("2026-05-08T02:59")), @"
@@ -117,6 +117,7 @@ fn a_job_that_never_ran_runs_at_once_unless_it_waits_for_its_schedule() {
     ");
     assert_snapshot!(check(&new("web", CatchUp::Next)), @"
     nothing to do now
+    note        `web` never ran; it waits for 2026-05-09 03:00 (`catch_up = \"next\"`); `larder run web` does it now
     wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
     ");
     // Archives that it made before the state was lost count.
@@ -232,4 +233,90 @@ fn a_failed_first_run_is_tried_again_too() {
     backup      web                    due since 03:00 (0 3 * * *), at jobs/web.toml:9
     wake at 2026-05-09T18:00:01+02:00[Europe/Paris]
     ");
+}
+
+#[test]
+fn a_clock_that_was_ahead_once_keeps_no_job_from_its_schedule() {
+    let ahead = |days: &[&str]| {
+        let world = days.iter().fold(daily(), |world, day| world.ran("nocodb", day));
+        world.facts("nocodb", |facts| facts.last_due = Some(time("2027-01-01T03:00")))
+    };
+    // Whether it ran at the last instant is not known, and no archive says so.
+    assert_snapshot!(check(&ahead(&["2026-05-07T03:00"])), @"
+    backup      nocodb                 due since 03:00 (0 3 * * *), at jobs/web.toml:9
+    problem     `nocodb` is overdue: its newest good archive is 1 d 9 h old, 1 d 7 h is the most
+    needs about 1.0 GiB
+    wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
+    ");
+    // It ran: not everything runs at once when the clock is right again.
+    let both = ["2026-05-07T03:00", "2026-05-08T03:00"];
+    assert_snapshot!(check(&ahead(&both)), @"
+    nothing to do now
+    wake at 2026-05-09T03:00:00+02:00[Europe/Paris]
+    ");
+    let mut next = ahead(&both);
+    next.now = World::at("2026-05-09T03:00").now;
+    let due = Cause::Due { due: time("2026-05-09T03:00"), attempt: 0 };
+    assert_eq!(next.plan().actions[0].cause, due);
+    // What the clock that was ahead made is no archive of the last instant.
+    let made = ahead(&["2026-05-07T03:00"]).archive("nocodb", "main", "2027-01-01T03:00", |_| {});
+    assert_eq!(made.plan().actions[0].work, backup("nocodb"));
+}
+
+#[test]
+fn a_job_that_waits_for_the_next_time_does_so_after_a_clock_that_was_ahead_too() {
+    let world = |now: &str, awake: &str| {
+        World::at(now)
+            .job("web", "0 3 * * *", |job| job.catch_up = CatchUp::Next)
+            .ran("web", "2026-05-07T03:00")
+            .facts("web", |facts| facts.last_due = Some(time("2027-01-01T03:00")))
+            .with(|observed| observed.awake_since = time(awake))
+    };
+    // The clock was set right at 11:00.
+    assert_eq!(world(MORNING, "2026-05-08T11:00").plan().actions, []);
+    let next = world("2026-05-09T03:00", "2026-05-08T11:00").plan();
+    assert_eq!(next.actions[0].cause, Cause::Due { due: time("2026-05-09T03:00"), attempt: 0 });
+}
+
+#[test]
+fn what_failed_under_a_clock_that_was_ahead_is_tried_again_now_and_not_then() {
+    let world = |catch_up| {
+        daily()
+            .job("web", "0 3 * * *", |job| job.catch_up = catch_up)
+            .ran("web", "2026-05-08T03:00")
+            .failed("web", Some("2027-01-01T03:00"), (0, RunStatus::Error), "2027-01-01T03:10")
+            .ran("nocodb", "2026-05-08T03:00")
+    };
+    let again = Cause::Due { due: time("2026-05-08T03:00"), attempt: 1 };
+    assert_eq!(world(CatchUp::Now).plan().actions[0].cause, again);
+    assert_eq!(world(CatchUp::Next).plan().actions, []);
+}
+
+#[test]
+fn a_job_first_seen_by_a_clock_that_was_ahead_is_known() {
+    let world = |catch_up| {
+        World::at(MORNING)
+            .job("web", "0 3 * * *", |job| job.catch_up = catch_up)
+            .facts("web", |facts| facts.first_seen = time("2027-01-01T00:00"))
+            .with(|observed| observed.awake_since = time("2026-05-08T11:00"))
+    };
+    assert_eq!(world(CatchUp::Now).plan().actions[0].work, backup("web"));
+    assert_eq!(world(CatchUp::Next).plan().actions, []);
+}
+
+#[test]
+fn a_clock_that_is_set_right_by_a_minute_makes_nothing_run_twice() {
+    let mut world = daily().ran("nocodb", "2026-05-08T03:00");
+    world.now = World::at("2026-05-08T02:59").now;
+    assert_eq!(world.plan().actions, []);
+    // Nor does the hour that comes twice.
+    let twice = |now: &str| {
+        World::at(now)
+            .job("web", "30 2 * * *", |_| {})
+            .ran("web", "2026-10-25T02:30")
+            .facts("web", |facts| facts.first_seen = time("2026-05-01T00:00"))
+    };
+    for now in ["2026-10-25T02:31", "2026-10-25T03:30"] {
+        assert_eq!(twice(now).plan().actions, [], "{now}");
+    }
 }

@@ -1,7 +1,7 @@
 use insta::assert_snapshot;
 
 use super::{check, copied, daily};
-use crate::model::archive::{Archive, Condition, Outcome};
+use crate::model::archive::{Archive, Condition, CopyKey, Outcome};
 use crate::model::observed::Freeze;
 use crate::model::retention::Mode;
 use crate::reconcile::world::{World, place, time, to};
@@ -97,7 +97,7 @@ fn copies_wait_for_their_place_and_after_a_failure() {
     ");
     let waits = copied().with(|observed| {
         let id = observed.archives[2].id;
-        observed.not_before.insert((id, place("usb")), time("2026-05-08T12:05"));
+        observed.not_before.insert(CopyKey::new(id, &place("usb")), time("2026-05-08T12:05"));
     });
     assert_snapshot!(check(&waits), @"
     nothing to do now

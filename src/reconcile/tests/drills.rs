@@ -319,3 +319,13 @@ fn an_archive_that_does_not_restore_displaces_none_that_may() {
     damaged: until the policy keeps only newer ones
     ");
 }
+
+#[test]
+fn a_clock_that_was_ahead_once_keeps_no_drill_from_its_schedule() {
+    let world = daily(at_five).drilled("web", |facts| {
+        facts.known_since = Some(time("2027-01-01T00:00"));
+        facts.last_due = Some(time("2027-01-01T05:00"));
+    });
+    let due = crate::model::run::Cause::Due { due: time("2026-05-08T05:00"), attempt: 0 };
+    assert!(world.plan().actions.iter().any(|action| action.cause == due), "{}", check(&world));
+}

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::fetching::{contact, copy, offering};
 use super::pruning::{self, held};
 use super::{check, copied, daily};
-use crate::model::archive::{ArchiveId, Condition, Series};
+use crate::model::archive::{ArchiveId, Condition, CopyKey, Series};
 use crate::model::contact::Presence;
 use crate::model::job::Via;
 use crate::model::observed::Freeze;
@@ -42,7 +42,9 @@ fn full(rests_until: &str) -> World {
     let (archive, until) = (newest(&world), time(rests_until));
     world.fails(sending(archive, "usb"), "2026-05-08T11:55", FULL).with(|observed| {
         let resting: Vec<_> = observed.archives.iter().map(|archive| archive.id).collect();
-        observed.not_before.extend(resting.into_iter().map(|id| ((id, place("usb")), until)));
+        observed
+            .not_before
+            .extend(resting.into_iter().map(|id| (CopyKey::new(id, &place("usb")), until)));
     })
 }
 
@@ -112,7 +114,8 @@ fn fetches_that_fail_for_ever_are_a_problem_while_the_peer_offers_and_answers() 
         let work = Work::Fetch { archive: copy("web", "2026-05-08T03:00").id, peer, to };
         world.fails(work, "2026-05-08T11:55", "the bytes are not those that it told").with(|all| {
             let id = copy("web", "2026-05-08T03:00").id;
-            all.not_before.insert((id, place("received/tom")), time("2026-05-08T12:10"));
+            all.not_before
+                .insert(CopyKey::new(id, &place("received/tom")), time("2026-05-08T12:10"));
         })
     };
     assert_snapshot!(said(&failing()), @"1 archive is still to be fetched from `tom`, and the last attempt failed: the bytes are not those that it told; `larder log 11` says more");
@@ -129,7 +132,9 @@ fn deletions_at_a_host_that_fail_for_ever_are_a_problem_while_they_are_wanted() 
         let work = Work::Prune { peer: place("vps"), archives: archives.clone() };
         world.fails(work, "2026-05-08T11:55", "permission denied").with(|observed| {
             let until = time("2026-05-08T12:10");
-            observed.not_before.extend(archives.into_iter().map(|id| ((id, place("vps")), until)));
+            observed
+                .not_before
+                .extend(archives.into_iter().map(|id| (CopyKey::new(id, &place("vps")), until)));
         })
     };
     assert_snapshot!(said(&failing(4)), @"2 expired archives are still to be deleted at `vps`, and the last attempt failed: permission denied; `larder log 11` says more");
@@ -150,7 +155,7 @@ fn expiries_and_the_trash_that_fail_for_ever_are_problems_until_something_is_odd
         let work = Work::Expire { series, archives: vec![oldest.id] };
         let until = time("2026-05-08T12:10");
         let world = world.fails(work, "2026-05-08T11:55", "read-only file system");
-        world.with(|all| all.not_before.extend([((oldest.id, place("main")), until)]))
+        world.with(|all| all.not_before.extend([(CopyKey::new(oldest.id, &place("main")), until)]))
     };
     assert_snapshot!(said(&world(2)), @"1 expired archive is still to be deleted at `main`, and the last attempt failed: read-only file system; `larder log 11` says more");
     assert_eq!(said(&world(3)), "", "the policy keeps it by now");

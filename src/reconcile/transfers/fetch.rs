@@ -201,9 +201,9 @@ fn whole<'a>(situation: &Situation<'a>, archive: &Archive) -> Option<Whole<'a>> 
 
 /// Whether a job of ours still keeps its archives where this one was.
 fn is_wanted(situation: &Situation, archive: &Archive) -> bool {
-    situation.desired.is_ours(&archive.location, &archive.origin)
+    situation.desired.owns(archive)
         && situation.desired.jobs.values().any(|job| {
-            (job.name == archive.job || job.formerly.contains(&archive.job))
+            job.is_or_was(&archive.job)
                 && job.ended.is_none()
                 && (job.location == archive.location
                     || job.send_to.iter().any(|copy| copy.to == archive.location))

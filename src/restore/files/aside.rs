@@ -16,6 +16,8 @@ use super::{Extraction, FilesError, apply, names};
 
 /// What was set aside, below the directory of the call, with its paths.
 pub(super) const TREE: &str = "tree";
+/// Why a place cannot take anything that was free a moment ago.
+pub(super) const TAKEN: &str = "it is there already";
 
 /// Looks whether what is overwritten can be set aside, before anything is written. Its path below
 /// the target, if it lies there: nothing may be restored into it.
@@ -32,7 +34,7 @@ pub(super) fn check(
         return refuse("the directory that it is to be in does not exist");
     };
     if path.symlink_metadata().is_ok() {
-        return refuse("it is there already");
+        return refuse(TAKEN);
     }
     let stat = rustix::fs::stat(&parent).map_err(|error| FilesError::io("look at", path, error))?;
     if stat.st_dev != place.device()? {

@@ -33,6 +33,9 @@ pub(super) enum Belongs<'a> {
 
 /// Where a member belongs, or why it is refused.
 pub(super) fn belongs<'a>(entry: &'a Entry, prefix: &[u8]) -> Result<Belongs<'a>, &'static str> {
+    if prefix.is_empty() {
+        return relative(&entry.name).map(Belongs::Content);
+    }
     check(&entry.name)?;
     if let Some(path) = below(&entry.name, prefix) {
         return Ok(Belongs::Content(path));
@@ -48,8 +51,24 @@ pub(super) fn belongs<'a>(entry: &'a Entry, prefix: &[u8]) -> Result<Belongs<'a>
 /// The path of a hard link's target below the prefix.
 pub(super) fn link<'a>(link: &'a [u8], prefix: &[u8]) -> Result<&'a [u8], &'static str> {
     let reason = "is a hard link to something outside of what is restored";
+    if prefix.is_empty() {
+        return relative(link).map_err(|_| reason);
+    }
     check(link).map_err(|_| reason)?;
     below(link, prefix).ok_or(reason)
+}
+
+/// The path of a member of another program's archive, where `./a` and `a` are one; empty for the
+/// directory that all of them are in.
+fn relative(name: &[u8]) -> Result<&[u8], &'static str> {
+    let mut name = name;
+    while let Some(rest) = name.strip_prefix(b"./") {
+        name = rest;
+    }
+    if name == b"." {
+        return Ok(b"");
+    }
+    check(name).map(|()| name)
 }
 
 /// Whether a path is one below a target.
@@ -182,6 +201,18 @@ mod tests {
         }
         assert!(check(&b"a/".repeat(5000)[..9999]).is_err());
         assert!(check(&[&b"a/".repeat(4000)[..], b"b"].concat()).is_ok());
+    }
+
+    #[test]
+    fn without_a_prefix_a_name_is_what_stands_behind_its_dots() {
+        for (name, path) in
+            [(&b"./a/b"[..], &b"a/b"[..]), (b"a", b"a"), (b".", b""), (b"././a", b"a")]
+        {
+            assert_eq!(relative(name), Ok(path), "{name:?}");
+        }
+        for bad in [&b"/a"[..], b"./../a", b"..", b"./", b".//a", b"a/./b", b""] {
+            assert!(relative(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

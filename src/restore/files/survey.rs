@@ -109,6 +109,15 @@ pub(super) fn survey(
     surveyed
 }
 
+/// Reads the members of the whole archive, and nothing else.
+pub(super) fn judge(
+    original: &Original<'_>,
+    extraction: &Extraction<'_>,
+    stop: &Stop,
+) -> Result<(), FilesError> {
+    members(original, extraction, None, None, stop).map(drop)
+}
+
 struct Surveyed {
     survey: Survey,
     /// Bytes of content, wanted or not.

@@ -244,7 +244,7 @@ impl<'a> Writer<'a> {
 
     /// Where the target of a hard link was made, and its inode there; 0 when it was not made yet.
     pub(super) fn target(&self, link: &[u8]) -> Option<(Vec<u8>, u64)> {
-        let path = names::below(link, self.extraction.prefix)?;
+        let path = names::link(link, self.extraction.prefix).ok()?;
         let key = self.survey.keys.key(path);
         let inode = self.survey.linked.binary_search(&key).ok().map(|at| self.inodes[at])?;
         let made = self.survey.instead.get(&key).map_or(path, Vec::as_slice);

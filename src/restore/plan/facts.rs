@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 /// What is there, as far as a restore is concerned.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
@@ -26,7 +24,7 @@ pub struct Facts {
 }
 
 /// What a look into the archive and at the target says.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FileFacts {
     /// What the members' names begin with.
     pub prefix: Vec<u8>,
@@ -47,7 +45,6 @@ pub struct FileFacts {
     /// Owners with another number here: name, number in the archive, number here.
     pub owners_moved: Vec<(String, u32, u32)>,
     /// Whether the target is a directory that is not empty.
-    #[serde(default)]
     pub is_occupied: bool,
     /// What is free at the target.
     pub free: u64,

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use super::{Action, Facts, FileFacts, Refusal, Step, UnitFacts, UnitFile, Yunohost};
 use crate::database::Kind;
+use crate::model::job::Command;
 use crate::model::restore::Part;
 use crate::model::size::Bytes;
+use crate::restore::content::Content;
 use crate::restore::counted;
-use crate::restore::order::{Content, Restore};
+use crate::restore::order::Restore;
 
 /// How many names a line tells before it says `and N more`.
 const FIRST: usize = 3;
@@ -24,8 +26,8 @@ impl Planner<'_> {
             return files.target.display().to_string();
         }
         match &self.order.content {
-            Content::Mysql { database, .. } | Content::Postgresql { database, .. } => {
-                format!("database {database}")
+            Content::Mysql(database) | Content::Postgresql(database) => {
+                format!("database {}", database.database)
             }
             Content::YnhApp { app, .. } => format!("app {app}"),
             Content::YnhSystem { .. } => "YunoHost's system".to_owned(),
@@ -34,7 +36,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn user(&self) -> Option<Step> {
-        let user = self.order.steps.user.clone().filter(|_| self.order.wants(Part::User))?;
+        let user = self.order.steps.system_user.clone().filter(|_| self.order.wants(Part::User))?;
         Some(match &self.facts.user {
             None => {
                 let what = format!("create the system user `{}`", user.name);
@@ -70,8 +72,8 @@ impl Planner<'_> {
                 return self.yunohost(&Yunohost::System(parts.clone()), *at_home);
             }
             Content::CustomDir { .. }
-            | Content::Mysql { .. }
-            | Content::Postgresql { .. }
+            | Content::Mysql(_)
+            | Content::Postgresql(_)
             | Content::YnhApp { .. }
             | Content::YnhSystem { .. } => {}
         }
@@ -135,7 +137,8 @@ impl Planner<'_> {
                 "`{name}` had the id {archived} in the archive and has {here} here: mapped by name"
             ));
         }
-        let created = self.order.steps.user.as_ref().filter(|_| self.order.wants(Part::User));
+        let created =
+            self.order.steps.system_user.as_ref().filter(|_| self.order.wants(Part::User));
         let unknown = files.owners_unknown.iter();
         let unknown = unknown.filter(|name| created.is_none_or(|user| user.name != **name));
         for name in unknown {
@@ -164,7 +167,7 @@ impl Planner<'_> {
             return Err(Refusal::new(
                 format!(
                     "`{name}` at `{}` does not lie where YunoHost looks",
-                    self.order.archive.location
+                    self.order.archive.place
                 ),
                 "copy it to the location in YunoHost's folder first: `larder archive send`",
             ));
@@ -212,7 +215,7 @@ impl Planner<'_> {
         }
         let what = what.join(", ");
         let mut step = step(Part::Permissions, Action::Permissions { root, owner, mode }, what);
-        let created = steps.user.as_ref().filter(|_| self.order.wants(Part::User));
+        let created = steps.system_user.as_ref().filter(|_| self.order.wants(Part::User));
         for name in &self.facts.owner.unknown {
             if created.is_none_or(|user| user.name != *name) {
                 step.warnings.push(format!("nobody is called `{name}` here: this step will fail"));
@@ -222,7 +225,8 @@ impl Planner<'_> {
     }
 
     pub(super) fn database(&self) -> Result<Option<Step>, Refusal> {
-        let Some((kind, name, _)) = self.order.content.database() else { return Ok(None) };
+        let Some((kind, database)) = self.order.content.database() else { return Ok(None) };
+        let name = &database.database;
         let Some(facts) = &self.facts.database else { return Ok(None) };
         let needed = self.order.archive.content_size;
         let Some(scratch) = facts.scratch.clone() else {
@@ -232,7 +236,7 @@ impl Planner<'_> {
             ));
         };
         let what = format!("{} database `{name}` from its dump", kind.name());
-        let action = Action::Database { kind, name: name.to_owned(), scratch };
+        let action = Action::Database { kind, name: name.clone(), scratch };
         let mut step = step(Part::Database, action, what);
         step.needs = Some(needed);
         if let Some(size) = facts.size {
@@ -252,7 +256,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn service(&self) -> Result<Option<Step>, Refusal> {
-        let wanted = self.order.steps.service.clone();
+        let wanted = self.order.steps.systemd_service.clone();
         let Some(service) = wanted.filter(|_| self.order.wants(Part::Service)) else {
             return Ok(None);
         };
@@ -265,7 +269,7 @@ impl Planner<'_> {
         }
         let file = UnitFacts::path(&service.name);
         // What is there now is compared with what the archive brings only when it is there.
-        let install = service.file.is_some();
+        let install = service.service_file.is_some();
         let mut what =
             if install { format!("install `{}`, ", file.display()) } else { String::new() };
         what.push_str("enable and start `");
@@ -299,12 +303,12 @@ impl Planner<'_> {
     }
 
     pub(super) fn firewall(&self) -> Option<Step> {
-        let ports = self.order.steps.ports.clone();
+        let ports = self.order.steps.firewall_ports.clone();
         if ports.is_empty() || !self.order.wants(Part::Firewall) {
             return None;
         }
         let names: Vec<String> =
-            ports.iter().map(|(port, protocol)| format!("{port}/{protocol}")).collect();
+            ports.iter().map(|open| format!("{}/{}", open.port, open.protocol)).collect();
         let names = names.join(", ");
         let yunohost = self.facts.yunohost;
         let what = if yunohost {
@@ -322,12 +326,13 @@ impl Planner<'_> {
     }
 
     pub(super) fn commands(&self) -> Option<Step> {
-        let commands = self.order.steps.commands.clone();
+        let commands = self.order.steps.post_restore_commands.clone();
         if commands.is_empty() || !self.order.wants(Part::Commands) {
             return None;
         }
-        let programs: Vec<String> =
-            commands.iter().map(|line| format!("`{}`", line.program())).collect();
+        // What stands behind the program may be what others must not see.
+        let program = |command: &Command| format!("`{}`", command.shown().unwrap_or("…"));
+        let programs: Vec<String> = commands.iter().map(program).collect();
         let what = format!("run {}", programs.join(", then "));
         Some(step(Part::Commands, Action::Commands(commands), what))
     }

@@ -5,20 +5,24 @@ use std::path::PathBuf;
 use insta::assert_snapshot;
 
 use super::*;
-use crate::restore::order::{Access, Content, Original, Steps};
+use crate::model::archive::Sha256;
+use crate::model::job::{Database, RestoreSteps};
+use crate::model::location::Codec;
+use crate::restore::content::Content;
+use crate::restore::order::{ArchiveFile, CopyPlace};
 
 /// A restore of an archive with this content, and what is there.
 fn scene(content: Content, change: impl FnOnce(&mut Restore, &mut Facts)) -> String {
     let mut restore = Restore {
-        archive: Original {
-            name: "jerry_it_20260508".to_owned(),
-            job: "it".to_owned(),
-            made: "2026-05-08 03:00".to_owned(),
-            location: "main".to_owned(),
+        archive: ArchiveFile {
+            name: "jerry_it_20260508".parse().unwrap(),
+            job: "it".parse().unwrap(),
+            made: Some(jiff::civil::date(2026, 5, 8).at(3, 0, 0, 0)),
+            place: CopyPlace::Location("main".parse().unwrap()),
             file: PathBuf::from("/srv/archives/jerry_it_20260508.tar"),
-            codec: "none".to_owned(),
+            codec: Codec::None,
             recipients: Vec::new(),
-            sha256: "00".repeat(32),
+            sha256: Sha256([0; 32]),
             file_size: 5 << 20,
             content_size: 4 << 20,
             other_copies: Vec::new(),
@@ -32,7 +36,7 @@ fn scene(content: Content, change: impl FnOnce(&mut Restore, &mut Facts)) -> Str
         location_identity: None,
         spare_dir: PathBuf::from("/srv/archives"),
         seen: None,
-        steps: Steps::default(),
+        steps: RestoreSteps::default(),
         notes: Vec::new(),
     };
     let mut facts = Facts::default();
@@ -61,23 +65,25 @@ fn files() -> FileFacts {
 }
 
 /// Everything that a job can want.
-fn everything() -> Steps {
-    Steps {
-        user: Some(User {
+fn everything() -> RestoreSteps {
+    RestoreSteps {
+        system_user: Some(SystemUser {
             name: "it".to_owned(),
             home: Some(PathBuf::from("/opt/it")),
             shell: Some(PathBuf::from("/bin/false")),
         }),
-        service: Some(Service {
+        systemd_service: Some(SystemdService {
             name: "it".to_owned(),
-            file: Some(PathBuf::from("/opt/it/it.service")),
+            service_file: Some(PathBuf::from("/opt/it/it.service")),
         }),
         owner: Some("it:it".to_owned()),
         mode: Some(0o750),
-        ports: vec![(8080, "tcp".to_owned()), (53, "udp".to_owned())],
-        commands: vec![
-            Line::Argv(vec!["/opt/it/migrate".to_owned(), "--password=secret".to_owned()]),
-            Line::Shell("systemctl restart it".to_owned()),
+        firewall_ports: [(8080, "tcp"), (53, "udp")]
+            .map(|(port, protocol)| FirewallPort { port, protocol: protocol.to_owned() })
+            .into(),
+        post_restore_commands: vec![
+            Command::Argv(vec!["/opt/it/migrate".to_owned(), "--password=secret".to_owned()]),
+            Command::Shell("systemctl restart it".to_owned()),
         ],
     }
 }
@@ -206,7 +212,7 @@ fn single_paths_bring_no_other_step() {
 fn only_named_steps_are_taken() {
     assert_snapshot!(scene(directory(), |restore, facts| {
         restore.steps = everything();
-        restore.only = vec!["service".to_owned(), "commands".to_owned()];
+        restore.only = vec![Part::Service, Part::Commands];
         facts.files = Some(files());
         facts.unit = UnitFacts { systemd: true, installed: UnitFile::Same };
     }), @r#"
@@ -216,7 +222,7 @@ fn only_named_steps_are_taken() {
       2. commands: run `/opt/it/migrate`, then `systemctl`
     "#);
     assert_snapshot!(scene(directory(), |restore, facts| {
-        restore.only = vec!["database".to_owned()];
+        restore.only = vec![Part::Database];
         facts.files = Some(files());
     }), @r#"
     refused: nothing of `jerry_it_20260508` is left to restore
@@ -241,8 +247,21 @@ fn names_from_an_archive_cannot_paint_the_terminal() {
     "#);
 }
 
+fn shop() -> Database {
+    Database {
+        database: "shop".to_owned(),
+        except: Vec::new(),
+        host: None,
+        port: None,
+        socket: None,
+        user: None,
+        password: None,
+        options: Vec::new(),
+    }
+}
+
 fn mysql() -> Content {
-    Content::Mysql { database: "shop".to_owned(), access: Access::default() }
+    Content::Mysql(shop())
 }
 
 #[test]
@@ -265,9 +284,9 @@ fn a_mysql_database_is_loaded_and_the_one_that_is_there_is_dumped_first() {
 
 #[test]
 fn a_postgresql_database_that_is_gone_overwrites_nothing() {
-    let content = Content::Postgresql { database: "shop".to_owned(), access: Access::default() };
+    let content = Content::Postgresql(shop());
     assert_snapshot!(scene(content, |restore, facts| {
-        restore.steps.commands = vec![Line::Shell("systemctl restart shop".to_owned())];
+        restore.steps.post_restore_commands = vec![Command::Shell("systemctl restart shop".to_owned())];
         facts.database = Some(DatabaseFacts {
             scratch: Some(PathBuf::from("/var/lib/larder/state/restores/.larder-restore-42")),
             aside: Some(PathBuf::from("/var/lib/larder/state/restores/aside-42")),

@@ -1,19 +1,18 @@
 //! The commands that a job names, last of all.
 
 use super::super::execute::{Done, Site};
-use super::super::order::Line;
 use super::super::{Trouble, Watch};
+use crate::model::job::Command;
 
 /// Runs them one after the other; the first that fails ends it.
 pub(in super::super) fn run(
-    commands: &[Line],
+    commands: &[Command],
     site: &Site<'_>,
     watch: &mut Watch<'_>,
 ) -> Result<Done, Trouble> {
-    for (index, line) in commands.iter().enumerate() {
-        watch.log(&format!("run `{}`", line.program()));
-        let command = line.model();
-        super::command(&command, site.timeout(), watch).map_err(|error| {
+    for (index, command) in commands.iter().enumerate() {
+        watch.log(&format!("run `{}`", command.shown().unwrap_or("…")));
+        super::command(command, site.timeout(), watch).map_err(|error| {
             let trouble = super::of_process(error);
             if trouble.stopped.is_some() {
                 return trouble;

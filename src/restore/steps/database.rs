@@ -47,7 +47,7 @@ pub(in super::super) fn load(
     scratch: &Path,
     watch: &mut Watch<'_>,
 ) -> Result<Done, Trouble> {
-    let Some((_, _, access)) = site.restore.content.database() else {
+    let Some((_, access)) = site.restore.content.database() else {
         return Err(Trouble::new("the archive has no database"));
     };
     let opened = Opened::open(site.restore)?;
@@ -72,9 +72,8 @@ pub(in super::super) fn load(
         index = Some(site.keeps(Aside { kept, place, returned: false })?);
     }
     watch.progress.enter("loading");
-    let access = access.model(name);
     let load = Load {
-        access: &access,
+        access,
         name,
         dumps: scratch.0,
         aside: site.step.aside.as_deref(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::super::execute::{Done, Site};
 use super::super::files::{self, Extraction, FilesError, Owners};
-use super::super::order::Original;
+use super::super::order::ArchiveFile;
 use super::super::original::{Opened, corrupt, of_open};
 use super::super::record::{Aside, Kept};
 use super::super::{Trouble, Watch, counted};
@@ -19,7 +19,7 @@ pub(in super::super) fn owners() -> Owners {
 }
 
 /// What a failure means.
-pub(in super::super) fn trouble(error: FilesError, archive: &Original) -> Trouble {
+pub(in super::super) fn trouble(error: FilesError, archive: &ArchiveFile) -> Trouble {
     match error {
         FilesError::Stopped(stopped) => stopped.into(),
         FilesError::Hash { .. } | FilesError::Size { .. } => corrupt(archive),

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::execute::{Done, Site};
-use super::super::order::Service;
 use super::super::plan::UnitFacts;
 use super::super::record::{Aside, Kept};
 use super::super::{Trouble, Watch, look};
 use crate::durable;
+use crate::model::job::SystemdService;
 
 /// The largest file that can be a unit.
 const LARGEST_UNIT: u64 = 1 << 20;
@@ -18,13 +18,13 @@ const LARGEST_UNIT: u64 = 1 << 20;
 /// Installs its file where it differs, and starts it where systemd runs.
 pub(in super::super) fn start(
     site: &mut Site<'_>,
-    service: &Service,
+    service: &SystemdService,
     install: bool,
     runs: bool,
     watch: &mut Watch<'_>,
 ) -> Result<Done, Trouble> {
     let mut done = Vec::new();
-    if let Some(file) = service.file.as_ref().filter(|_| install) {
+    if let Some(file) = service.service_file.as_ref().filter(|_| install) {
         let unit = UnitFacts::path(&service.name);
         done.push(put(site, file, &unit)?);
     }

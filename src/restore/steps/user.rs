@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::super::execute::Done;
 use super::super::look::account;
-use super::super::order::User;
 use super::super::{Trouble, Watch};
+use crate::model::job::SystemUser;
 
 /// Creates it with a group of its own. Its home is not made: the files bring it.
 pub(in super::super) fn create(
-    user: &User,
+    user: &SystemUser,
     timeout: Duration,
     watch: &mut Watch<'_>,
 ) -> Result<Done, Trouble> {

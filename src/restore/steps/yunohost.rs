@@ -5,9 +5,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::super::execute::{Done, Site};
-use super::super::order::Original;
+use super::super::order::ArchiveFile;
 use super::super::plan::Yunohost;
 use super::super::{Trouble, Watch};
+use crate::model::job::FirewallPort;
 use crate::stop::Stop;
 use crate::yunohost::{self, Target, YunohostError};
 
@@ -22,8 +23,8 @@ pub(in super::super) fn is_installed(app: &str, stop: &Stop) -> Result<bool, Tro
 }
 
 /// Whether YunoHost finds this very file under the archive's name, wherever its folder really is.
-pub(in super::super) fn finds(archive: &Original, stop: &Stop) -> Result<bool, Trouble> {
-    let there = match yunohost::path_of(&archive.name, stop) {
+pub(in super::super) fn finds(archive: &ArchiveFile, stop: &Stop) -> Result<bool, Trouble> {
+    let there = match yunohost::path_of(archive.name.as_str(), stop) {
         Ok(path) => path,
         Err(YunohostError::Stopped(stopped)) => return Err(stopped.into()),
         Err(_) => return Ok(false),
@@ -53,17 +54,17 @@ pub(in super::super) fn restore(
         Yunohost::System(parts) => Target::System { parts: parts.clone() },
     };
     watch.progress.enter("YunoHost restores");
-    let name = &site.restore.archive.name;
+    let name = site.restore.archive.name.as_str();
     yunohost::restore(name, &target, site.timeout(), watch.stop, watch.log).map_err(trouble)?;
     Ok(Done { detail: "YunoHost says so".to_owned(), ..Done::default() })
 }
 
 /// Opens ports for good.
 pub(in super::super) fn open_ports(
-    ports: &[(u16, String)],
+    ports: &[FirewallPort],
     watch: &mut Watch<'_>,
 ) -> Result<Done, Trouble> {
-    for (port, protocol) in ports {
+    for FirewallPort { port, protocol } in ports {
         watch.log(&format!("open {port}/{protocol}"));
         yunohost::open_port(*port, protocol, watch.stop).map_err(trouble)?;
     }

@@ -30,6 +30,16 @@ fn patterns_mean_what_they_mean_in_a_gitignore() {
 }
 
 #[test]
+fn only_what_leaves_out_every_name_leaves_out_everything() {
+    for everything in ["*", "**", "/*", "/**", "**/*", "?*"] {
+        assert!(leaves_out_everything(everything), "{everything}");
+    }
+    for some in ["!*", "*/", "*.*", ".*", "a*", "*.tmp", "/*/*", "cache/", "[a-z]*", "["] {
+        assert!(!leaves_out_everything(some), "{some}");
+    }
+}
+
+#[test]
 fn braces_are_letters_as_they_are_to_git() {
     assert!(!left_out(&["*.{txt,log}"], "a.txt", false));
     assert!(left_out(&["*.{txt,log}"], "a.{txt,log}", false));

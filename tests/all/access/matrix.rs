@@ -72,6 +72,7 @@ const TABLE: &[(&str, &str, &str, Peer)] = &[
     ("GET", "/api/v1/archives", "list", Told),
     ("POST", "/api/v1/archives/adopt", "admin", Never),
     ("DELETE", "/api/v1/archives/{name}", "delete", OwnOnly),
+    ("GET", "/api/v1/archives/{name}/deletion", "delete", OwnOnly),
     ("GET", "/api/v1/archives/{name}/info", "list", OwnOnly),
     ("GET", "/api/v1/archives/{name}/why", "list", OwnOnly),
     ("GET", "/api/v1/archives/{name}/contents", "list", OwnOnly),

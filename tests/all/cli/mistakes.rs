@@ -101,3 +101,96 @@ fn what_cannot_be_written_is_an_error_that_names_standard_output() {
     let (code, _, err) = told(home.command("schema").stdout(full).output().unwrap());
     assert!(code == 1 && err.contains("cannot write to standard output"), "{code} {err}");
 }
+
+#[test]
+fn a_usage_names_what_must_be_written_and_lists_what_is_for_people() {
+    let home = Home::new(WEB);
+    for line in ["restore", "approve", "token new", "simulate"] {
+        let (code, _, err) = home.run(line);
+        assert!(code == 2 && err.contains(&format!("Usage: larder {line} ")), "{err}");
+        assert!(!err.contains("--config"), "{err}");
+    }
+    let (code, _, err) = home.run("");
+    assert!(code == 2 && err.contains("restore, "), "{err}");
+    assert!(!err.contains("restore-unit") && !err.contains("receive"), "{err}");
+}
+
+#[test]
+fn a_run_that_is_no_restore_is_not_asked_to_be_undone() {
+    let home = Home::new(WEB);
+    home.ok("run web");
+    let (code, _, err) = home.run("restore --undo 1");
+    assert!(code == 1 && err.contains("run 1 (backup of web) is no restore to undo"), "{err}");
+}
+
+#[test]
+fn what_was_not_pinned_is_not_said_to_be_unpinned() {
+    let home = Home::new(WEB);
+    home.ok("run web");
+    for (verb, said) in [
+        ("unpin", ": not pinned, as before"),
+        ("pin", ": pinned\n"),
+        ("pin", ": pinned already"),
+        ("unpin", ": no longer pinned"),
+    ] {
+        let (code, _, err) = home.run(&format!("archive {verb} web@latest"));
+        assert!(code == 0 && err.contains(said), "{verb}: {err}");
+    }
+}
+
+#[test]
+fn an_archive_that_rests_elsewhere_is_said_to() {
+    let home = Home::new(WEB);
+    home.write("usb.toml", "[location.usb]\npath = \"../usb\"\nmin_free = \"1 MiB\"\n");
+    home.ok("run web");
+    for line in ["archive contents web@latest", "archive delete web@latest --yes"] {
+        let (code, _, err) = home.run(&format!("{line} --location usb"));
+        assert!(
+            code == 1 && err.contains("`usb` does not hold `web@latest`; it rests at `main`"),
+            "{err}"
+        );
+    }
+}
+
+#[test]
+fn a_new_job_that_waits_for_its_time_is_told_by_the_plan_and_by_apply() {
+    let home = Home::new(&format!("{WEB}before = [\"true\"]\n"));
+    let (_, out, err) = home.run("plan");
+    let note = "`web` never ran; it waits for ";
+    assert!(out.contains(note) && out.contains("`larder run web` does it now"), "{out}{err}");
+    assert!(out.contains("(it has `before`)"), "{out}");
+    let (code, _, err) = home.run("apply");
+    assert!(code == 0 && err.contains(note), "{code} {err}");
+    home.ok("run web");
+    assert!(!home.run("apply").2.contains(note));
+}
+
+#[test]
+fn a_daemon_whose_directory_was_emptied_or_went_is_found_by_its_socket_and_no_other_is() {
+    let home = Home::new(WEB);
+    let other = Home::new(WEB);
+    let socket = home.path("control.sock");
+    let daemon = home.command("daemon -q").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let _daemon = super::home::Running(daemon.unwrap());
+    super::home::wait_until("the first archive", || {
+        std::os::unix::net::UnixStream::connect(&socket).is_ok()
+            && home.run("archive list").1.contains("jerry_web")
+    });
+    let empty = |home: &Home| {
+        for file in ["base.toml", "main.toml", "jobs.toml"] {
+            std::fs::remove_file(home.path("etc").join(file)).unwrap();
+        }
+    };
+    let status =
+        |home: &Home| told(home.command("status").env("LARDER_SOCKET", &socket).output().unwrap());
+    empty(&home);
+    let (code, out, err) = status(&home);
+    assert!(code == 0 && out.contains("protected  web"), "{out}{err}");
+    std::fs::remove_dir(home.path("etc")).unwrap();
+    let (code, out, err) = status(&home);
+    assert!(code == 0 && out.contains("protected  web"), "{out}{err}");
+    // One that somebody else's files are in force in is not ours, wherever it listens.
+    empty(&other);
+    let (code, out, err) = status(&other);
+    assert!(code == 1 && err.contains("LARDER_SOCKET"), "{out}{err}");
+}

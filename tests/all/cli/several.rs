@@ -39,6 +39,9 @@ fn of_two_deletions_one_that_is_refused_keeps_the_other_neither_from_happening_n
         let (code, _, err) = home.run(&format!("archive undelete {both}"));
         assert_eq!(code, 1, "{err}");
         assert!(err.contains("is not in the trash") && err.contains("taken back"), "{err}");
+        // It stays for good: whoever takes it back is told so.
+        assert!(err.contains(&format!("and pinned: `larder archive unpin {web}`")), "{err}");
+        assert_eq!(home.json(&format!("archive show {web}"))["pinned"], true);
         assert_eq!(condition(&home, &web), "present");
     }
 }
@@ -68,8 +71,26 @@ fn nobody_is_asked_whether_to_delete_what_could_be_one_of_two_copies() {
     assert!(err.contains("rests at more than one location"), "{err}");
     assert!(err.contains(&format!("{name} at usb")) && err.contains("`--location`"), "{err}");
     let (code, _, err) = home.run(&format!("archive delete {name} --location usb"));
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("is the last good archive of jerry/web at usb"), "{err}");
+}
+
+#[test]
+fn nobody_is_asked_about_what_is_refused_anyway() {
+    let (home, web, notes) = saved();
+    // Without a terminal a question would be what it ends with.
+    let (code, _, err) = home.run(&format!("archive delete {notes}"));
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("is the last good archive"), "{err}");
+    home.ok(&format!("archive pin {web}"));
+    let (code, _, err) = home.run(&format!("archive delete {web} {notes}"));
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("is pinned") && err.contains("is the last good archive"), "{err}");
+    home.ok(&format!("archive unpin {web}"));
+    let (code, _, err) = home.run(&format!("archive delete {notes} {web}"));
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("nobody is there to confirm"), "{err}");
+    assert_eq!(condition(&home, &web), "present");
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn a_command_whose_configuration_is_torn_touches_no_other_instance() {
     let instance = instance();
     let before = instance.files();
     let base = fs::read_to_string(instance.path("etc/base.toml")).unwrap();
-    let refused = |what: &str| {
+    let refused = |what: &str, may_ask: bool| {
         let command = instance.command(&["run", "one"]);
         let struck = super::strace::watch(&command, "%file,connect", &instance.path("calls"));
         assert_eq!(struck.code, Some(1), "{}", struck.said);
@@ -249,13 +249,16 @@ fn a_command_whose_configuration_is_torn_touches_no_other_instance() {
         let usual = ["\"/var/lib/larder", "\"/run/larder"];
         let strays: Vec<&str> =
             calls.lines().filter(|line| usual.iter().any(|path| line.contains(path))).collect();
+        // Whoever listens at the usual socket is only asked whose daemon it is.
+        let asks = |line: &&str| may_ask && line.contains("connect(");
+        let strays: Vec<&str> = strays.into_iter().filter(|line| !asks(line)).collect();
         assert!(strays.is_empty(), "{}", strays.join("\n"));
         assert_eq!(instance.files(), before);
     };
     for torn in [format!("<<<<<<< HEAD\n{base}=======\n"), "[instance".to_owned()] {
         instance.write("base.toml", &torn);
-        refused("base.toml");
+        refused("base.toml", false);
     }
     fs::remove_dir_all(instance.path("etc")).unwrap();
-    refused("etc");
+    refused("etc", true);
 }

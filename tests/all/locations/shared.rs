@@ -68,10 +68,16 @@ fn two_instances_in_one_folder_leave_each_others_unfinished_archives_alone() {
     // A description that jerry died over.
     let half = ".jerry_a_20260508.larder.json.0a8896f18aab40288582da7ef62a4b21.larder-tmp";
     std::fs::write(dir.path().join(half), "{").unwrap();
+    // What rsync was killed over while an archive was fetched; and one that still comes.
+    for run in ["8", "9"] {
+        let half = format!(".incoming/.jerry@{run}.tar.part.x1YzAb");
+        std::fs::write(dir.path().join(half), "half").unwrap();
+    }
     assert!(tom.sweep(&[]).unwrap().is_empty());
     // What jerry itself does not go on with, it sweeps.
-    assert_eq!(jerry.sweep_all_but(&[Writer::Upload(upload)]).unwrap().len(), 1);
-    assert_eq!(jerry.sweep(&[]).unwrap().len(), 2);
+    let keep = [Writer::Upload(upload), Writer::Run(RunId(9))];
+    assert_eq!(jerry.sweep_all_but(&keep).unwrap().len(), 2);
+    assert_eq!(jerry.sweep(&[]).unwrap().len(), 3);
     assert!(!jerry.part_path(upload).exists() && !landing.exists());
 }
 

@@ -73,6 +73,7 @@ const TABLE: &[(&str, &str, Option<&str>, u16)] = &[
     ("GET", "/api/v1/archives/web@latest/restore/status", None, 200),
     ("POST", "/api/v1/runs/{run}/undo", None, 202),
     ("WAIT", "/api/v1/runs/{run}", None, 200),
+    ("GET", "/api/v1/archives/{older}/deletion?location=main", None, 204),
     ("DELETE", "/api/v1/archives/{older}?location=main", None, 202),
     ("WAIT", "/api/v1/runs/{run}", None, 200),
     ("GET", "/api/v1/settled", None, 204),

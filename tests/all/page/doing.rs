@@ -320,7 +320,11 @@ fn a_foreign_archive_is_adopted_from_the_list() {
     tab.fill("#archives details select[name=job]", "web");
     tab.follow("#archives details form button");
     assert_eq!(tab.eval("location.pathname"), "/ui/run", "{}", tab.text());
-    tab.wait("document.querySelector('#run .tag').innerText.includes('success')");
+    // It was packed with names of its own: what that means is told.
+    tab.wait("document.querySelector('#run .tag').innerText.includes('warning')");
+    tab.wait(
+        "document.querySelector('#run').innerText.includes('restore 20250101-120000 --to DIR')",
+    );
     tab.open(&format!("{ui}archives?job=web"));
     tab.wait("document.querySelectorAll('#archives tbody tr').length === 2");
     assert_eq!(instance.archives().len(), 2);

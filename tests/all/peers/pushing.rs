@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::http::{Body, Request};
 use super::member::Member;
-use super::wire::Wire;
+use super::wire::{Way, Wire};
 use super::world::{Terms, World};
 use crate::support::sample;
 
@@ -144,19 +144,33 @@ fn a_full_peer_is_told_of_once_and_rests() {
 #[test]
 fn a_token_that_was_revoked_ends_one_run_and_the_rest_waits() {
     let world = World::of(&["jerry", "tom"]);
-    world.pair("jerry", "tom");
     let (jerry, tom) = (world.instance("jerry"), world.instance("tom"));
-    jerry.wait("tom answers", || presence(jerry) == "online");
-    tom.remove("peers/jerry.toml");
+    let wire = Wire::to(tom);
+    let over = Terms::peer(format!("url = '{}'", wire.url()));
+    world.pair_with(("jerry", over), ("tom", Terms::default()));
     for job in ["web", "mail", "notes"] {
+        jerry.tree(&format!("src/{job}"), 1, 4 << 20);
+        jerry.job(job, "");
+    }
+    jerry.settled();
+    // It is revoked in the middle of the first, so that whoever else asks cannot be told before.
+    let before = wire.passed(Way::There);
+    wire.limit(Some(4 << 20));
+    transfer(jerry, "web", &json!({ "peer": "tom" })).ok(202);
+    jerry.wait("a part has passed", || wire.passed(Way::There) - before > 1 << 20);
+    wire.stall();
+    for job in ["mail", "notes"] {
         jerry.job(job, "send_to = [\"tom\"]");
     }
-    let run = sent(jerry);
-    assert_eq!(run["status"], "error", "{run}");
-    assert!(run.to_string().contains("401"), "{run}");
+    tom.remove("peers/jerry.toml");
+    wire.resume();
+    wire.limit(None);
     jerry.wait("it is known", || presence(jerry) == "error");
-    let failed = sends(jerry).iter().filter(|run| run["status"] == "error").count();
-    assert_eq!(failed, 1, "{:?}", sends(jerry));
+    jerry.wait("nothing runs", || sends(jerry).iter().all(|run| run["status"] != "running"));
+    let failed: Vec<_> = sends(jerry).into_iter().filter(|run| run["status"] == "error").collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert!(failed[0].to_string().contains("401"), "{failed:?}");
+    assert!(tom.archives().is_empty(), "{:?}", tom.archives());
 }
 
 #[test]

@@ -69,6 +69,25 @@ fn a_changed_tree_comes_back_and_what_was_changed_is_kept_aside_and_can_come_bac
 }
 
 #[test]
+fn what_was_set_aside_before_the_state_was_lost_stands_in_no_restores_way() {
+    let instance = saved();
+    // Runs are counted anew, and a restore that is refused counts none.
+    for run in 1..9 {
+        fs::create_dir(instance.path(&format!(".larder-aside-{run}"))).unwrap();
+    }
+    ruin(&instance);
+    let ruined = tree(&instance.path("data"));
+    let elsewhere = instance.path("elsewhere");
+    instance.ok(&["restore", "web@latest", "--dry-run"]);
+    instance.ok(&["restore", "web@latest", "--to", elsewhere.to_str().unwrap(), "--yes"]);
+    instance.ok(&["restore", "web@latest", "--yes"]);
+    let id = instance.runs()[0]["id"].to_string();
+    assert!(instance.path(&format!(".larder-aside-{id}-2")).is_dir());
+    instance.ok(&["restore", "--undo", &id, "--yes"]);
+    assert_eq!(tree(&instance.path("data")), ruined);
+}
+
+#[test]
 fn with_a_daemon_it_is_the_same() {
     let instance = saved();
     let before = tree(&instance.path("data"));

@@ -1,7 +1,7 @@
 //! When a pass runs, over which archives, by which policy.
 
 use jiff::SignedDuration;
-use larder::model::archive::{Condition, How, Outcome};
+use larder::model::archive::{Condition, CopyKey, How, Outcome};
 use larder::model::job::{Ended, JobSource, Via};
 use larder::model::members::{Found, Listing, asked};
 use larder::model::observed::{Freeze, LocationState};
@@ -141,7 +141,7 @@ fn a_series_rests_while_an_expiry_of_it_is_open_or_failed_lately() {
 
     let mut scene = five_of_three();
     let later = scene.now.timestamp() + SignedDuration::from_mins(5);
-    scene.observed.not_before.insert((id(2), "main".parse().unwrap()), later);
+    scene.observed.not_before.insert(CopyKey::new(id(2), &"main".parse().unwrap()), later);
     insta::assert_snapshot!(check(&scene), @"jerry/web at main (count 3, 5 archives): rests: a deletion failed; it is tried again at 03:05");
 }
 
@@ -403,6 +403,6 @@ fn the_trash_is_emptied_when_its_time_is_over_where_the_location_is_there() {
     assert_eq!(wake_at(&scene), in_hours(2));
     let rests = scene.observed.archives[3].id;
     let until = now + SignedDuration::from_mins(150);
-    scene.observed.not_before.insert((rests, "main".parse().unwrap()), until);
+    scene.observed.not_before.insert(CopyKey::new(rests, &"main".parse().unwrap()), until);
     assert_eq!(wake_at(&scene), Some(until));
 }

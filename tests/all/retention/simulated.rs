@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use jiff::{ToSpan as _, Zoned};
-use larder::model::archive::Condition;
+use larder::model::archive::{Archive, Condition};
 use larder::model::observed::{JobFacts, LocationState};
 use larder::model::run::{RunStatus, Work};
 use larder::model::schedule::Schedule;
@@ -248,12 +248,7 @@ fn a_page_of_archives_that_never_leave_is_told_in_time() {
         scene.desired.jobs.insert(job.name.clone(), job);
         scene.archive(&name, "main", "2026-11-22".parse().unwrap()).pinned = number % 8 > 3;
     }
-    let wanted: BTreeSet<_> = scene
-        .observed
-        .archives
-        .iter()
-        .map(|archive| (archive.id, archive.location.clone()))
-        .collect();
+    let wanted: BTreeSet<_> = scene.observed.archives.iter().map(Archive::key).collect();
     let begun = std::time::Instant::now();
     assert_eq!(when_each_leaves(&scene.desired, &scene.observed, &wanted, &scene.now).len(), 0);
     println!("{:?}", begun.elapsed());

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::scene::{CHUNK, File, Scene};
-use larder::api::access::{Caller, Scope};
+use larder::api::access::Caller;
+use larder::model::token::Scope;
 
 fn with(file: &File, key: &str, value: impl Into<Value>) -> Value {
     let mut announced = file.announced();

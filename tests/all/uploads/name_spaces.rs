@@ -233,7 +233,8 @@ fn what_is_unlikely_is_taken_and_suspect() {
 
 #[test]
 fn a_peer_with_the_scope_deletes_its_own_once_that_may_be_and_no_faster_than_the_brake() {
-    use larder::api::access::{Caller, Scope};
+    use larder::api::access::Caller;
+    use larder::model::token::Scope;
     let scopes = [Scope::List, Scope::Send, Scope::Delete];
     let caller = |name: &str| Caller::Peer { name: name.parse().unwrap(), scopes: scopes.into() };
     let delete = |scene: &Scene, who: &str, name: &str| {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::Request;
-use larder::api::access::{Caller, Scope};
+use larder::api::access::Caller;
 use larder::engine::{Autonomy, Engine, Handle, Options};
+use larder::model::token::Scope;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 

@@ -16,7 +16,7 @@ const SLOW: &str = "[job.slow]\ntype = \"custom_dir\"\nsource_path = \"../src\"\
      before = [[\"sh\", \"-c\", \"echo $$ > $OUT/before.pid; exec sleep 600\"]]\n\
      after = [\"echo after >> $OUT/after.log\"]\ncatch_up = \"now\"\nretries = 0\n";
 
-fn slow(more: &str) -> Instance {
+pub(crate) fn slow(more: &str) -> Instance {
     let instance = Instance::new("");
     let out = instance.path("out");
     std::fs::create_dir_all(&out).unwrap();
@@ -26,12 +26,12 @@ fn slow(more: &str) -> Instance {
     instance
 }
 
-fn is_alive(instance: &Instance) -> bool {
+pub(crate) fn is_alive(instance: &Instance) -> bool {
     let pid = std::fs::read_to_string(instance.path("out/before.pid")).unwrap_or_default();
     !pid.trim().is_empty() && std::path::Path::new("/proc").join(pid.trim()).exists()
 }
 
-fn after_ran(instance: &Instance) -> usize {
+pub(crate) fn after_ran(instance: &Instance) -> usize {
     std::fs::read_to_string(instance.path("out/after.log")).unwrap_or_default().lines().count()
 }
 

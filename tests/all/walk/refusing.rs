@@ -37,6 +37,30 @@ fn check_tells_every_mistake_of_every_file_with_its_place() {
 }
 
 #[test]
+fn check_warns_of_patterns_that_say_a_path_of_the_host_or_everything() {
+    let instance = with_notes();
+    let source = instance.path("notes").canonicalize().unwrap().display().to_string();
+    let job =
+        |excludes: &str| JOB.replace("../notes", &source) + &format!("excludes = [{excludes}]\n");
+    let check = |excludes: &str| {
+        instance.write("jobs.toml", &job(excludes));
+        let output = instance.larder(&["check"]);
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+    };
+    let said = check(&format!("\"{source}/cache/\""));
+    let warned = format!("warning: the pattern `{source}/cache/` begins with `source_path`");
+    assert!(said.contains(&warned), "{said}");
+    assert!(said.contains("rooted at the source: write `/cache/`"), "{said}");
+    let said = check(&format!("\"*.tmp\", \"!{source}/keep.tmp\""));
+    assert!(said.contains("write `!/keep.tmp`"), "{said}");
+    let said = check("\"*\"");
+    assert!(said.contains("the pattern `*` leaves out everything in the source"), "{said}");
+    for fine in ["\"/*\", \"!/keep/\"", "\"/cache/\"", "\"*.tmp\"", "\"srv/\""] {
+        assert!(!check(fine).contains("warning: the pattern"), "{fine}");
+    }
+}
+
+#[test]
 fn a_missing_source_fails_the_run_and_deletes_nothing() {
     let instance = with_notes();
     instance.ok(&["apply"]);

@@ -57,7 +57,8 @@ fn what_is_whole_and_described_stays_when_only_its_record_cannot_be_written() {
         daemon.limit_files("unlimited");
         asked.join().unwrap()
     });
-    assert!(!run.status.success(), "{run:?}");
+    // What is published was done; that is recorded once it can be.
+    assert!(run.status.success(), "{run:?}");
     assert_eq!(host.calls_of("backup", "delete").len(), 0);
     instance.wait("it is listed", || instance.archives().len() == 1);
     assert_eq!(instance.archives()[0]["outcome"], "good");

@@ -3,6 +3,8 @@
 
 use super::{Member, MemberJob};
 use crate::api::dto::Moment;
+use crate::api::dto::health::HealthStatus;
+use crate::status::Verdict;
 
 /// How much a job needs somebody; the most urgent is the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,13 +26,13 @@ impl MemberJob {
     #[must_use]
     pub fn urgency(&self) -> Urgency {
         let failed = self.last_run.as_ref().is_some_and(|run| run.status == "error");
-        match self.verdict.as_deref() {
+        match self.verdict.as_deref().and_then(Verdict::from_word) {
             _ if !self.enabled => Urgency::Disabled,
             _ if self.overdue => Urgency::Overdue,
-            Some("unprotected") => Urgency::Unprotected,
-            Some("at_risk") => Urgency::AtRisk,
-            Some(_) | None if failed => Urgency::AtRisk,
-            Some(_) | None => Urgency::Well,
+            Some(Verdict::Unprotected) => Urgency::Unprotected,
+            Some(Verdict::AtRisk) => Urgency::AtRisk,
+            Some(Verdict::Protected) | None if failed => Urgency::AtRisk,
+            Some(Verdict::Protected) | None => Urgency::Well,
         }
     }
 
@@ -53,7 +55,7 @@ impl Member {
     fn rank(&self) -> impl Ord + use<> {
         let worst = self.jobs.iter().flatten().map(MemberJob::rank).min();
         let (urgency, since) = worst.unwrap_or((Urgency::Well, None));
-        let is_degraded = self.health.as_deref() == Some("degraded");
+        let is_degraded = self.health.as_deref() == Some(HealthStatus::Degraded.word());
         (urgency.min(Urgency::Well), since, !self.is_away(), !is_degraded, !self.is_self)
     }
 }

@@ -10,7 +10,7 @@ fn everything() -> Wants {
 
 fn events() -> Events {
     let hub = Hub::new();
-    Arc::into_inner(hub.0).unwrap().into_inner().unwrap()
+    Arc::into_inner(hub.0).unwrap().into_inner()
 }
 
 fn run(number: u64, job: &str, kind: &'static str, within: Option<&str>) -> Message {

@@ -9,52 +9,80 @@ use crate::config::exposed;
 use crate::config::table::Reader;
 use crate::config::tree::{Node, Value};
 use crate::database::{self, Kind};
-use crate::model::job::{CustomDir, Database, JobSource, SourceMount};
-use crate::source::check_pattern;
+use crate::model::job::{CustomDir, Database, JobSource, JobType};
+use crate::source::{check_pattern, leaves_out_everything};
 
 pub(super) fn source(r: &Reader<'_>, cx: &mut Context<'_>) -> Option<JobSource> {
-    let source = match r.variant? {
-        "custom_dir" => {
+    let source = match r.switch()? {
+        JobType::CustomDir => {
             let source_path: Option<PathBuf> = r.get("source_path", cx);
             if let Some(path) = &source_path {
                 check_source_path(r, path, cx);
             }
             let excludes: Option<Vec<String>> = r.get("excludes", cx);
-            check_patterns(r, excludes.as_deref().unwrap_or_default(), cx);
+            let patterns = excludes.as_deref().unwrap_or_default();
+            check_patterns(r, patterns, source_path.as_deref(), cx);
             let one_file_system = r.get("one_file_system", cx);
-            let mount: Option<&'static str> = r.get("source_mount", cx);
+            let mount = r.get("source_mount", cx);
             JobSource::CustomDir(CustomDir {
                 source_path: source_path?,
                 excludes: excludes?,
                 one_file_system: one_file_system?,
-                mount: match mount? {
-                    "required" => SourceMount::Required,
-                    "any" => SourceMount::Any,
-                    _ => SourceMount::Remembered,
-                },
+                mount: mount?,
             })
         }
-        "mysql" => JobSource::Mysql(server(r, Kind::Mysql, cx)?),
-        "postgresql" => JobSource::Postgresql(server(r, Kind::Postgresql, cx)?),
-        "ynh_app" => {
+        JobType::Mysql => JobSource::Mysql(server(r, Kind::Mysql, cx)?),
+        JobType::Postgresql => JobSource::Postgresql(server(r, Kind::Postgresql, cx)?),
+        JobType::YnhApp => {
             let app_id: Option<String> = r.get("app_id", cx);
             let except = except(r, app_id.as_deref(), "app_id", cx);
             let core_only = r.get("core_only", cx);
             JobSource::YnhApp { app_id: app_id?, except: except?, core_only: core_only? }
         }
-        _ => JobSource::YnhSystem { parts: r.get("parts", cx)? },
+        JobType::YnhSystem => JobSource::YnhSystem { parts: r.get("parts", cx)? },
     };
     Some(source)
 }
 
-/// Every pattern that a run would refuse.
-fn check_patterns(r: &Reader<'_>, patterns: &[String], cx: &mut Context<'_>) {
+/// Every pattern that a run would refuse, and those that hardly mean what they say.
+fn check_patterns(
+    r: &Reader<'_>,
+    patterns: &[String],
+    source: Option<&Path>,
+    cx: &mut Context<'_>,
+) {
+    let takes_back = patterns.iter().any(|pattern| pattern.starts_with('!'));
     for (pattern, item) in patterns.iter().zip(items(r, "excludes")) {
         if let Err(error) = check_pattern(pattern) {
             let hint = error.hint.map(str::to_owned);
             cx.report(item.at, Severity::Error, error.to_string(), hint);
+        } else if leaves_out_everything(pattern) && !takes_back {
+            let hint = "name what is to be left out (`/cache/`, `*.tmp`); what is to stay all the same, behind it with a `!` (`!/keep/`)";
+            let message = format!("the pattern `{pattern}` leaves out everything in the source");
+            cx.warning(item.at, message, Some(hint.to_owned()));
+        } else if let Some(rooted) = source.and_then(|source| rooted(pattern, source)) {
+            let message = format!("the pattern `{pattern}` begins with `source_path`");
+            let hint = format!("patterns are rooted at the source: {rooted}");
+            cx.warning(item.at, message, Some(hint));
         }
     }
+}
+
+/// What to write for a pattern that is a path of the host below the source, as other programs have
+/// them.
+fn rooted(pattern: &str, source: &Path) -> Option<String> {
+    let (keeps, path) = match pattern.strip_prefix('!') {
+        Some(path) => ("!", path),
+        None => ("", pattern),
+    };
+    // Below `/` the one is the other.
+    source.parent()?;
+    let below = Path::new(path).strip_prefix(source).ok()?;
+    let end = if path.ends_with('/') { "/" } else { "" };
+    Some(match below.to_str()? {
+        "" => "what is not to be read at all is no job".to_owned(),
+        below => format!("write `{keeps}/{below}{end}`"),
+    })
 }
 
 /// A path that could be read and not be told of in an archive.

@@ -6,6 +6,7 @@ use super::super::Form::{
 };
 use super::super::Need::{Default, Optional, Required};
 use super::super::{Form, Key, Table, place};
+use crate::model::job::Via;
 
 pub(super) const SEND_TO: Table = Table {
     title: "job.NAME.send_to",
@@ -15,7 +16,7 @@ pub(super) const SEND_TO: Table = Table {
         Key::new("to", Name, Required, "\"usb\"", "A location or a peer."),
         Key::new(
             "via",
-            Word(&["auto", "http", "rsync"]),
+            Word(&Via::WORDS),
             Default("\"auto\""),
             "\"rsync\"",
             "How it travels to a peer.",
